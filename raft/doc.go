@@ -1,0 +1,80 @@
+// Package raft is the Raft consensus algorithm as a pure state machine: a consensus.Engine.
+//
+// It is all of Raft, from the paper ("In Search of an Understandable Consensus Algorithm", extended
+// version, 2014: sections are cited as §5.2) and from Ongaro's thesis ("Consensus: Bridging Theory and
+// Practice", 2014: thesis §4.3): elections with pre-vote, check-quorum and leader stickiness,
+// pipelined replication, joint membership change, learners and witnesses, linearizable reads by
+// heartbeat round or by lease, leadership transfer, and snapshots. None of the protections is an
+// option: they are on.
+//
+// # How to read it
+//
+// Handlers change state, rules send. A message or a call changes fields and at most queues an
+// answer; then Ready (ready.go) asks the state what follows from it. There is one place that sends
+// entries, one that writes, one that asks for votes:
+//
+//	raft.go         the state, Step, terms and timers
+//	election.go     setOut → campaign → lead; who gets a vote; handing over
+//	replicate.go    the leader's sending and what it learns from answers; the follower's appending
+//	progress.go     what a leader knows of each follower
+//	log.go          the log in memory, and how much of it is durable
+//	members.go      joint membership change
+//	read.go         read rounds and leases
+//	snapshot.go     following from storage, by snapshot, and a witness's trimming
+//	ready.go        the rules, and the commit rule among them
+//	explain.go      answers to "why not?"
+//	invariants.go   what must hold of one replica at any time
+//
+// # Messages
+//
+// Every message carries From, To, Group, the Incarnation of the sender's store, and Term: the
+// sender's, but for PreVote and a granting PreVoteReply, whose Term is the one proposed. Besides:
+//
+//	RequestVote         Index, LogTerm: the candidate's last entry. Flags: FlagTransfer if the leader asked for it
+//	PreVote             likewise. Context: the attempt
+//	RequestVoteReply    Reject
+//	PreVoteReply        Reject. Context: the attempt
+//	AppendEntries       Index, LogTerm: the entry before Entries. Commit. Session. Floor: how far witnesses may trim
+//	AppendEntriesReply  Session. Index: the follower's log is durable, and is the leader's, up to here. Floor: its snapshot.
+//	                    Or Reject, then Index: that of the request; Last, LogTerm: where the logs may meet
+//	Heartbeat           Context: the round, or 0 if no answer is wanted. Commit. Floor
+//	HeartbeatReply      Context: the round. Index, Floor: as in AppendEntriesReply
+//	InstallSnapshot     the header of a snapshot. Index, LogTerm: its last entry. Data: its configuration. Session
+//	TimeoutNow          campaign at once
+//
+// AppendEntries and Heartbeat may overtake the sender's own write (consensus.Effects.Early). All
+// others claim something about its disk, and wait.
+//
+// # Design
+//
+// What differs from the paper, and why:
+//
+//   - Writes are asynchronous and numbered. The leader's disk works while its followers' do, and it
+//     counts itself only when its own write has finished, by the same rule as everybody else. How much of
+//     the log is durable follows from the numbers (log.go).
+//   - The commit index of a follower is bounded by what this leader has shown it to be its own log
+//     (Raft.verified), in heartbeats too: so a heartbeat needs no knowledge of the follower's log, and
+//     one for a disk that has been wiped since does no harm.
+//   - An answer to a heartbeat says how far the follower's log is verified, and so makes up for lost
+//     acknowledgements. Retransmission has no timer of its own: a follower that answers heartbeats and has not
+//     moved for two intervals is probed again, once an answer.
+//   - Each stretch of replication to a follower is a session, and an answer of another session is
+//     ignored: acknowledgements of an earlier life of a node that was removed and came back mean nothing.
+//   - Voters are bound to their stores. A store has a random incarnation; the first leader needs the vote of
+//     every founder, and its first entry binds each to the store that voted. A voter that returns with an
+//     empty disk is counted by nobody, sees Status.Refused, and comes back through Change: as a
+//     learner, and then a voter again, under its new incarnation.
+//   - A vote is refused for an election timeout after a leader was heard, whatever has happened to that
+//     leader, and likewise after a restart: leases rest on it.
+//   - A leader that cannot reach a quorum, or whose disk makes no progress, steps down, and so sends
+//     nothing that would keep others from electing.
+//   - A membership change names the whole new membership. If the electors stay the same one entry
+//     suffices; otherwise it is joint, C_old,new and then C_new. New electors must be learners first.
+//
+// # Limits
+//
+// A replica leads only if its log is up to date, so Raft, unlike Paxos, may be left without a leader
+// when links fail in such a way that the only replica that reaches a quorum has a stale log ("constrained
+// election", Omni-Paxos 2023). Raft tolerates crashes, not lies: a peer that breaks the protocol is
+// noticed (Status.Contradictions) where that is possible, and not defended against.
+package raft
