@@ -13,8 +13,9 @@ import (
 //     a Session, or where doing it twice does no harm.
 //   - nil: it was applied, and the result is what the state machine answered.
 //
-// Every error of Group's methods is one of the first two, and most say more:
-// errors.Is(err, ErrNotLeader) and errors.As with *NotLeaderError tell who leads.
+// Every error of Group's methods is one of the first two and never both, but for
+// ErrStaleSequence. Most say more: errors.Is(err, ErrNotLeader) and errors.As with
+// *NotLeaderError tell who leads.
 var (
 	// ErrNotApplied: the request had no effect and never will have.
 	ErrNotApplied = errors.New("not applied")
