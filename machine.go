@@ -1,0 +1,152 @@
+package consensus
+
+import (
+	"fmt"
+	"io"
+	"runtime/debug"
+)
+
+// A Machine is a state machine under the log: it applies committed entries in order, keeps the
+// clients' sessions and their stored answers (thesis §6.3), remembers the last configuration,
+// and wraps all of that around the user's bytes in a snapshot. It is deterministic, does not
+// block but for the user's code, and is driven by one goroutine.
+type Machine struct {
+	sm       StateMachine
+	last     SnapshotMeta // the last entry applied, and the data of the last configuration entry
+	sessions *sessions
+}
+
+// Applied is what became of one entry.
+type Applied struct {
+	Index  Index
+	Kind   EntryKind
+	From   NodeID
+	ID     uint64
+	Size   int
+	Result Result // of a membership entry, a session opened or a no-op: Value is the index
+	Err    error  // why a command was not applied, alike on every replica
+}
+
+// NewMachine returns a Machine in its first state. With a nil StateMachine (a witness's) commands
+// are passed over, and what they would have answered is unknown.
+func NewMachine(sm StateMachine) *Machine {
+	return &Machine{sm: sm, sessions: newSessions()}
+}
+
+// Apply applies entries, each one above the last, and appends what became of each to out. An
+// error is a panic of the state machine, with its stack: the Machine is not to be used again.
+func (m *Machine) Apply(es []Entry, out []Applied) ([]Applied, error) {
+	for i := range es {
+		e := &es[i]
+		if e.Index <= m.last.Index {
+			panic(fmt.Sprintf("consensus: entry %d is applied after entry %d", e.Index, m.last.Index))
+		}
+		m.last.Index, m.last.Term = e.Index, e.Term
+		a := Applied{Index: e.Index, Kind: e.Kind, From: e.From, ID: e.ID, Size: e.Size()}
+		if err := m.apply(e, &a); err != nil {
+			return out, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// apply executes one entry. The error is a panic; what is wrong with the entry is in a.Err.
+func (m *Machine) apply(e *Entry, a *Applied) (err error) {
+	switch e.Kind {
+	case EntryMembers:
+		m.last.Config = e.Data
+		a.Result.Value = uint64(e.Index)
+		return nil
+	case EntryNoop:
+		a.Result.Value = uint64(e.Index)
+		return nil
+	}
+	if m.sm == nil {
+		a.Err = ErrUnknown
+		return nil
+	}
+	switch e.Kind {
+	case EntryCommand:
+		a.Result, err = m.command(Command{e.Index, e.Data})
+	case EntrySessionOpen:
+		m.sessions.open(uint64(e.Index))
+		a.Result.Value = uint64(e.Index)
+	case EntrySessionCommand:
+		a.Result, a.Err, err = m.sessionCommand(e)
+	case EntrySessionClose:
+		a.Err = m.sessions.close(e.Data)
+	}
+	return err
+}
+
+// sessionCommand executes a command of a session, unless that session has had it before.
+func (m *Machine) sessionCommand(e *Entry) (result Result, refused, err error) {
+	c, malformed := DecodeSessionCommand(e.Data)
+	s := m.sessions.get(c.Session)
+	if malformed != nil || s == nil {
+		return Result{}, ErrNoSession, nil
+	}
+	m.sessions.use(s)
+	s.forget(c.Oldest)
+	if c.Sequence < s.oldest {
+		return Result{}, ErrStaleSequence, nil
+	}
+	at, known := s.find(c.Sequence)
+	switch {
+	case known:
+		return s.answers[at].result, nil, nil
+	case len(s.answers) == MaxAnswers:
+		return Result{}, ErrBusy, nil
+	}
+	if result, err = m.command(Command{e.Index, c.Data}); err == nil {
+		s.keep(at, c.Sequence, result)
+	}
+	return result, nil, err
+}
+
+// command has the user's code execute a command.
+func (m *Machine) command(c Command) (result Result, err error) {
+	defer recovered("Apply", &err)
+	return m.sm.Apply(c), nil
+}
+
+// recovered turns a panic of the user's method into an error, with the stack of the panic.
+func recovered(method string, err *error) {
+	switch p := recover().(type) {
+	case nil:
+	case error:
+		*err = fmt.Errorf("StateMachine.%s panicked: %w\n%s", method, p, debug.Stack())
+	default:
+		*err = fmt.Errorf("StateMachine.%s panicked: %v\n%s", method, p, debug.Stack())
+	}
+}
+
+// Index is the last entry applied.
+func (m *Machine) Index() Index { return m.last.Index }
+
+// Snapshot returns what the Machine is now; WriteTo may run while it goes on, once.
+func (m *Machine) Snapshot() (SnapshotMeta, io.WriterTo, error) {
+	v := &view{}
+	if m.sm != nil {
+		if err := v.take(m.sm); err != nil {
+			return SnapshotMeta{}, nil, err
+		}
+	}
+	v.head = m.appendHead(nil)
+	return m.last, v, nil
+}
+
+// Restore makes the Machine what a snapshot of meta says. A witness's reads nothing. After an
+// error the Machine is not to be used again.
+func (m *Machine) Restore(meta SnapshotMeta, r io.Reader) (err error) {
+	if m.sm == nil {
+		m.last = meta
+		return nil
+	}
+	if err := m.readHead(meta, r); err != nil {
+		return err
+	}
+	defer recovered("Restore", &err)
+	return m.sm.Restore(r)
+}

@@ -1,0 +1,145 @@
+package consensus
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sort"
+)
+
+const (
+	// MaxSessions is how many sessions a group keeps. When one more opens, the one that was used
+	// least recently, by the log and by no clock, is closed, on every replica alike.
+	MaxSessions = 4096
+	// MaxAnswers is how many answers a session keeps that its client may still ask for. While it
+	// has so many, a new command is refused with ErrBusy and is not applied.
+	MaxAnswers = 256
+)
+
+// A SessionCommand is the Data of an EntrySessionCommand: a command that is applied at most once,
+// however often it is proposed with the same Session and Sequence.
+//
+// What became of an entry says nothing of an earlier entry with the same command: one that was
+// answered ErrNoSession was not applied, but an earlier one may have been, before the session ended.
+type SessionCommand struct {
+	Session  uint64 // the index of the entry that opened it
+	Sequence uint64 // of the command in the session, in any order
+	Oldest   uint64 // the client waits for no answer below this one, now or ever
+	Data     []byte // the command
+}
+
+// AppendTo appends the encoding of c to b:
+//
+//	command := session:uvarint sequence:uvarint oldest:uvarint byte ...
+func (c *SessionCommand) AppendTo(b []byte) []byte {
+	b = binary.AppendUvarint(b, c.Session)
+	b = binary.AppendUvarint(b, c.Sequence)
+	b = binary.AppendUvarint(b, c.Oldest)
+	return append(b, c.Data...)
+}
+
+// DecodeSessionCommand decodes all of b. Data aliases it.
+func DecodeSessionCommand(b []byte) (SessionCommand, error) {
+	d := decoder{b: b}
+	c := SessionCommand{Session: d.uvarint(), Sequence: d.uvarint(), Oldest: d.uvarint()}
+	if d.bad {
+		return SessionCommand{}, fmt.Errorf("%w: session command", ErrMalformed)
+	}
+	c.Data = d.b[:len(d.b):len(d.b)]
+	return c, nil
+}
+
+// AppendSessionClose appends the Data of an EntrySessionClose to b: session:uvarint.
+func AppendSessionClose(b []byte, session uint64) []byte { return binary.AppendUvarint(b, session) }
+
+// A session is one client's. oldest <= the sequence of every answer, and len(answers) <= MaxAnswers.
+type session struct {
+	id      uint64
+	oldest  uint64   // commands below it are refused
+	answers []stored // by increasing sequence
+
+	older, newer *session // by last use
+}
+
+// A stored answer is given to whoever proposes the command again.
+type stored struct {
+	sequence uint64
+	result   Result
+}
+
+// sessions are those of a group, at most MaxSessions. They are a pure function of the log.
+type sessions struct {
+	byID map[uint64]*session
+	root session // of the ring by last use: root.newer is the least recently used
+}
+
+func newSessions() *sessions {
+	t := &sessions{byID: make(map[uint64]*session)}
+	t.root.older, t.root.newer = &t.root, &t.root
+	return t
+}
+
+// open adds a session as the most recently used, in the place of the least if there are too many.
+func (t *sessions) open(id uint64) *session {
+	if len(t.byID) == MaxSessions {
+		t.remove(t.root.newer)
+	}
+	s := &session{id: id}
+	t.byID[id] = s
+	t.append(s)
+	return s
+}
+
+// get returns the session, or nil if there is none of that id.
+func (t *sessions) get(id uint64) *session { return t.byID[id] }
+
+// use makes s the most recently used.
+func (t *sessions) use(s *session) {
+	s.older.newer, s.newer.older = s.newer, s.older
+	t.append(s)
+}
+
+func (t *sessions) append(s *session) {
+	s.older, s.newer = t.root.older, &t.root
+	s.older.newer, s.newer.older = s, s
+}
+
+func (t *sessions) remove(s *session) {
+	s.older.newer, s.newer.older = s.newer, s.older
+	delete(t.byID, s.id)
+}
+
+// close ends the session that data names.
+func (t *sessions) close(data []byte) error {
+	d := decoder{b: data}
+	s := t.get(d.uvarint())
+	if d.bad || len(d.b) > 0 || s == nil {
+		return ErrNoSession
+	}
+	t.remove(s)
+	return nil
+}
+
+// forget drops the answers below oldest, which never goes back.
+func (s *session) forget(oldest uint64) {
+	if oldest <= s.oldest {
+		return
+	}
+	s.oldest = oldest
+	n, _ := s.find(oldest)
+	kept := copy(s.answers, s.answers[n:])
+	clear(s.answers[kept:])
+	s.answers = s.answers[:kept]
+}
+
+// find returns where the answer of that sequence is, or belongs.
+func (s *session) find(sequence uint64) (at int, known bool) {
+	at = sort.Search(len(s.answers), func(i int) bool { return s.answers[i].sequence >= sequence })
+	return at, at < len(s.answers) && s.answers[at].sequence == sequence
+}
+
+// keep stores an answer where find said.
+func (s *session) keep(at int, sequence uint64, r Result) {
+	s.answers = append(s.answers, stored{})
+	copy(s.answers[at+1:], s.answers[at:])
+	s.answers[at] = stored{sequence, r}
+}
