@@ -1,0 +1,143 @@
+package consensus
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// applyChunk is after how many entries the applier hands over their results, so that the callers
+// of the first ones do not wait for the last.
+const applyChunk = 64
+
+// applyBacklog bounds the bytes of entries that wait to be applied, of one group. Above it the
+// group takes in no more of them: a leader answers proposals with ErrBusy, and a follower drops
+// what is sent to it, so that the leader's window for it stays full until it has caught up.
+const applyBacklog = 64 << 20
+
+// An applier drives the Machine of one group on a goroutine of its own: a state machine that is
+// slow, or stuck, holds up nothing but its own group.
+type applier struct {
+	group   *Group
+	machine *Machine
+	wake    chan struct{}
+	chunk   [applyChunk]Applied // the goroutine's
+	backlog atomic.Int64        // bytes of entries that wait
+
+	mu      sync.Mutex
+	jobs    []applierJob
+	entries []Entry   // of the jobs that apply, one after the other
+	results []Applied // what the loop has not collected yet
+	told    bool      // the loop knows that there are results
+}
+
+// An applierJob is a run of entries to apply or, if do is set, anything else that must happen
+// between two of them.
+type applierJob struct {
+	entries int
+	do      func() error
+}
+
+func newApplier(g *Group, m *Machine) *applier {
+	return &applier{group: g, machine: m, wake: make(chan struct{}, 1)}
+}
+
+// full reports whether no more entries should be taken in.
+func (a *applier) full() bool { return a.backlog.Load() > applyBacklog }
+
+// apply queues entries. It keeps them, not the slice.
+func (a *applier) apply(es []Entry) {
+	a.backlog.Add(int64(entriesSize(es)))
+	a.mu.Lock()
+	a.entries = append(a.entries, es...)
+	if n := len(a.jobs); n > 0 && a.jobs[n-1].do == nil {
+		a.jobs[n-1].entries += len(es)
+	} else {
+		a.jobs = append(a.jobs, applierJob{entries: len(es)})
+	}
+	a.mu.Unlock()
+	signal(a.wake)
+}
+
+// do queues a call between two entries. If it returns an error, the group stops with that.
+func (a *applier) do(f func() error) {
+	a.mu.Lock()
+	a.jobs = append(a.jobs, applierJob{do: f})
+	a.mu.Unlock()
+	signal(a.wake)
+}
+
+// collect swaps the results that there are for an empty slice.
+func (a *applier) collect(spare []Applied) []Applied {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	spare, a.results = a.results, spare[:0]
+	a.told = false
+	return spare
+}
+
+// run works until ctx is done or the state machine fails. In the middle of a chunk it waits for
+// the user's code, whatever happens.
+func (a *applier) run(ctx context.Context) {
+	var jobs []applierJob
+	var entries []Entry
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.wake:
+		}
+		a.mu.Lock()
+		jobs, a.jobs = a.jobs, jobs[:0]
+		entries, a.entries = a.entries, entries[:0]
+		a.mu.Unlock()
+		if err := a.work(ctx, jobs, entries); err != nil {
+			a.group.fail(err)
+			return
+		}
+		clear(jobs)
+		clear(entries)
+	}
+}
+
+func (a *applier) work(ctx context.Context, jobs []applierJob, entries []Entry) error {
+	for _, j := range jobs {
+		if j.do != nil && ctx.Err() == nil {
+			if err := j.do(); err != nil {
+				return err
+			}
+		}
+		for j.entries > 0 && ctx.Err() == nil {
+			n := min(j.entries, applyChunk)
+			results, err := a.machine.Apply(entries[:n], a.chunk[:0])
+			if err != nil {
+				return err
+			}
+			a.report(results)
+			clear(results)
+			a.backlog.Add(-int64(entriesSize(entries[:n])))
+			entries, j.entries = entries[n:], j.entries-n
+		}
+	}
+	return nil
+}
+
+// report adds to the results, and wakes the loop unless it has yet to come for earlier ones.
+func (a *applier) report(results []Applied) {
+	a.mu.Lock()
+	a.results = append(a.results, results...)
+	tell := !a.told
+	a.told = true
+	a.mu.Unlock()
+	if tell {
+		a.group.loop.mail.put(event{kind: eventApplied, group: a.group})
+	}
+}
+
+// entriesSize is what entries count for in budgets.
+func entriesSize(es []Entry) (n int) {
+	for i := range es {
+		n += es[i].Size()
+	}
+	return n
+}

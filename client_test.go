@@ -1,0 +1,91 @@
+package consensus_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/consensus-go/consensus"
+)
+
+func TestASessionAppliesOnceHoweverManyLeadersStop(t *testing.T) {
+	inBubble(t, consensus.GroupConfig{}, func(c *cluster) {
+		client := c.follower()
+		session, err := client.group.OpenSession(background)
+		require.NoError(t, err)
+		finished := make(chan struct{})
+		var want []string
+		go func() {
+			defer close(finished)
+			for i := range 300 {
+				command := fmt.Sprint(i)
+				result, err := session.Propose(background, []byte(command))
+				require.NoError(t, err)
+				require.Equal(t, uint64(i+1), result.Value)
+				want = append(want, command)
+				time.Sleep(10 * time.Millisecond)
+			}
+		}()
+		changes := 0
+		for running := true; running; {
+			if leader := c.leader(); leader != client {
+				c.stop(leader)
+				c.leader()
+				c.reopen(leader)
+				changes++
+			}
+			select {
+			case <-finished:
+				running = false
+			case <-time.After(500 * time.Millisecond):
+			}
+		}
+		require.Positive(t, changes)
+		c.applied(client, want...)
+		require.NoError(t, session.Close(background))
+		require.NoError(t, session.Close(background), "again")
+		_, err = session.Propose(background, nil)
+		require.ErrorIs(t, err, consensus.ErrNoSession)
+	})
+}
+
+func TestASessionGivesUpWithItsCaller(t *testing.T) {
+	inBubble(t, consensus.GroupConfig{}, func(c *cluster) {
+		leader := c.leader()
+		session, err := leader.group.OpenSession(background)
+		require.NoError(t, err)
+		c.isolate(leader)
+		soon, cancel := context.WithTimeout(background, time.Minute)
+		defer cancel()
+		_, err = session.Propose(soon, []byte("perhaps"))
+		require.ErrorIs(t, err, consensus.ErrUnknown)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, consensus.ErrNotApplied)
+		c.rejoin(leader)
+		result, err := session.Propose(background, []byte("surely"))
+		require.NoError(t, err)
+		require.Equal(t, "surely", string(result.Data))
+	})
+}
+
+func TestASessionBoundsItsOpenCommands(t *testing.T) {
+	inBubble(t, consensus.GroupConfig{}, func(c *cluster) {
+		n := c.leader()
+		session, err := n.group.OpenSession(background)
+		require.NoError(t, err)
+		var clients sync.WaitGroup
+		for i := range 3 * consensus.MaxAnswers {
+			clients.Go(func() {
+				_, err := session.Propose(background, fmt.Append(nil, i))
+				require.NoError(t, err)
+			})
+		}
+		clients.Wait()
+		require.NoError(t, n.group.Read(background))
+		require.Len(t, n.journal.all(), 3*consensus.MaxAnswers)
+	})
+}

@@ -1,0 +1,193 @@
+// Package consensus replicates a state machine over several machines, so that it goes on as long as
+// a majority of them does, and nothing acknowledged is lost.
+//
+// A user writes a [StateMachine], starts a [Host] on each machine with a [Storage] and a
+// [Transport], and has it create, join or open a [Group]. Then [Group.Propose] has a command applied
+// by all replicas in the same order, and [Group.Read] waits until the local one may be read
+// linearizably. The protocol, an [Engine], is one line of the configuration: package raft has
+// Raft; Multi-Paxos is to stand behind the same contract.
+//
+// # A program
+//
+// A replicated map. It is compiled and run as this package's example.
+//
+//	package main
+//
+//	import (
+//		"bytes"
+//		"context"
+//		"encoding/gob"
+//		"fmt"
+//		"io"
+//		"sync"
+//
+//		"github.com/consensus-go/consensus"
+//		"github.com/consensus-go/consensus/raft"
+//		"github.com/consensus-go/consensus/storage"
+//		"github.com/consensus-go/consensus/transport"
+//	)
+//
+//	// A store is the state machine: a map. The command "key=value" sets a key and answers how many
+//	// there are.
+//	type store struct {
+//		mu sync.Mutex
+//		m  map[string]string
+//	}
+//
+//	func (s *store) Apply(c consensus.Command) consensus.Result {
+//		s.mu.Lock()
+//		defer s.mu.Unlock()
+//		key, value, _ := bytes.Cut(c.Data, []byte("="))
+//		s.m[string(key)] = string(value)
+//		return consensus.Result{Value: uint64(len(s.m))}
+//	}
+//
+//	func (s *store) get(key string) string {
+//		s.mu.Lock()
+//		defer s.mu.Unlock()
+//		return s.m[key]
+//	}
+//
+//	func (s *store) Snapshot() io.WriterTo {
+//		var b bytes.Buffer
+//		gob.NewEncoder(&b).Encode(s.m)
+//		return &b
+//	}
+//
+//	func (s *store) Restore(r io.Reader) error {
+//		s.mu.Lock()
+//		defer s.mu.Unlock()
+//		s.m = nil
+//		return gob.NewDecoder(r).Decode(&s.m)
+//	}
+//
+//	// main replicates the map over three hosts, here in one process.
+//	func main() {
+//		ctx, network := context.Background(), transport.NewNetwork()
+//		members := consensus.Members{Voters: []consensus.NodeID{1, 2, 3}}
+//		stores, groups := make(map[consensus.NodeID]*store), make(map[consensus.NodeID]*consensus.Group)
+//		for _, id := range members.Voters {
+//			host, err := consensus.Start(consensus.HostConfig{ID: id, Storage: storage.NewMemory(), Transport: network.Node(id)})
+//			check(err)
+//			defer host.Close()
+//			stores[id] = &store{m: make(map[string]string)}
+//			groups[id], err = host.Create(consensus.GroupConfig{ID: 7, Protocol: raft.New, Members: members, StateMachine: stores[id]})
+//			check(err)
+//		}
+//		result, err := groups[1].Propose(ctx, []byte("colour=green")) // any replica takes commands
+//		check(err)
+//		check(groups[3].Read(ctx)) // any replica's state machine can be read, linearizably
+//		fmt.Println(result.Value, "key; colour is", stores[3].get("colour"))
+//		// Output: 1 key; colour is green
+//	}
+//
+//	func check(err error) {
+//		if err != nil {
+//			panic(err)
+//		}
+//	}
+//
+// # What is guaranteed
+//
+// If a majority of a group's voters keep their disks, and no replica lies:
+//
+//   - A command whose Propose returned nil is on the disks of a majority, is applied once by every
+//     replica in the same place, and is never lost.
+//   - An error says which of two things it is: [ErrNotApplied], it was not applied and never will
+//     be; or [ErrUnknown], it may or may not have been, or may yet be. There is no third.
+//   - A command proposed through a [Session] is applied exactly once, however often it had to be sent.
+//   - After a Read that returned nil the state machine shows everything that was acknowledged
+//     anywhere before the Read began. That rests on no clock, unless Members.Lease is set.
+//   - Nothing is acknowledged before it is on disk, a group of one replica included. [Effects] is
+//     the whole of the order in which things become durable and leave, and users never see it.
+//   - A replica whose disk was wiped passes for itself with nobody. It comes back through [Group.Change].
+//   - No code of the user's runs in the protocol's loop. A state machine that is slow holds up its
+//     own group only; one that panics stops it, and nothing else.
+//   - When storage fails, every group of its host stops and says why ([ErrStopped]). The process lives.
+//   - Every queue is bounded, in bytes; what is full says [ErrBusy], or pushes back on its peers.
+//   - [Group.Close] and [Host.Close] return, and no goroutine outlives them.
+//
+// # What is not
+//
+//   - Progress without a majority of the voters, or while the network lets no two agree who
+//     leads; a new group's first election needs all of its founders.
+//   - Anything against replicas that lie, or storage that returns other bytes than it was given.
+//   - Secrecy: that is the transport's.
+//   - That Propose is retried. ErrUnknown is for the caller to deal with, or for a Session.
+//   - That a StateMachine which is not deterministic is noticed.
+//   - A Close faster than what runs: it waits for calls of the state machine, storage and transport
+//     that have begun, because Go has no way to end them.
+//
+// # Words
+//
+// Four words mean four things, here and in every comment of this module:
+//
+//   - chosen: a quorum has made it durable, so no other command will ever have its index. A fact
+//     about the whole group, which nobody may know yet.
+//   - committed: known, at one replica, to be chosen.
+//   - durable: on one replica's disk.
+//   - applied: executed by one replica's state machine. Only committed entries are.
+//
+// And besides:
+//
+//   - engine: a protocol as a pure, deterministic state machine ([Engine]). effects: what it
+//     wants done ([Effects]).
+//   - entry, index, term: a position of the log ([Entry], [Index]) and the epoch of leadership it
+//     was made in ([Term]). Paxos calls them slot and ballot.
+//   - founder: a member that a group was created with.
+//   - group: one replicated log with its state machine. A host runs members of many.
+//   - incarnation: the random name of one store, by which it is told from its successor.
+//   - life: of a replica, from start to stop. A restart begins another.
+//   - machine: a state machine with what surrounds it: sessions, and the last membership ([Machine]).
+//   - member: a node that takes part in a group. A voter votes and has the state machine; a learner
+//     does not vote, a witness votes and stores the log but has no state machine, and one joining is
+//     a learner that will be made a voter ([Members]).
+//   - quorum: as many voters as any decision needs, so that two quorums always share one.
+//   - replica: one member of one group, at work ([Replica]).
+//   - session: a client's, for exactly-once ([Session]). In messages: a stretch of replication from
+//     one leader to one follower ([Message]).
+//   - snapshot: the state at an index, in place of the log up to there ([SnapshotMeta]).
+//
+// # Where to read next
+//
+// To use it: [Host], [Group], [StateMachine], and errors.go. To implement storage or transport:
+// [Storage] and [Transport], which packages storagetest and transporttest turn into tests. To
+// understand Raft: package raft, whose comment says in which order. To see it survive: package sim,
+// and the command sim/cmd/simulate.
+//
+// To read this package, from the bottom up:
+//
+//	types.go members.go message.go     the vocabulary
+//	codec.go                           messages as bytes, drawn
+//	engine.go                          Engine and Effects: the contract
+//	storage.go transport.go            what a host stands on
+//	statemachine.go machine.go         what is replicated; session.go, view.go: sessions, snapshots
+//	replica.go pump.go                 the rules of Effects, kept; requests: waiters.go, forward.go,
+//	                                   gate.go, reads.go
+//	host.go loop.go mailbox.go         goroutines and queues; writer.go, applier.go, snapshots.go
+//	group.go open.go ticket.go         what users call; leadership.go, client.go
+//
+// # Design
+//
+// Engines are pure. Inputs change an engine's memory, and Ready says what to do: so many inputs share
+// one write and one message per follower, a seed replays a run, and rules are read in one place.
+// There are no callbacks and no clock in an engine; time is an input.
+//
+// Writes are numbered and finish in order. An engine is told Persisted(seq), and nothing else
+// decides what is durable. Messages are in two lists: those that may overtake the write under way
+// (a leader's entries and heartbeats) and those that must not, because they claim something about this
+// node's disk. A host that sends both after the write is correct, only slower.
+//
+// The log since the last snapshot is in memory; storage is appended to, and read to recover. A
+// protocol step therefore never reads a disk, and has no read errors.
+//
+// A [Replica] is deterministic and does not block; a Host puts goroutines and queues around it, and
+// the simulator puts dice around the very same code. What only a Host has is tested in virtual time.
+//
+// Batches come from draining: whatever arrives while a round, a write or a call is under way is
+// the next one's. Nothing waits for a batch to fill, and there is nothing to tune.
+//
+// Three kinds of wrong have three answers. What a peer or a user gets wrong is refused with a typed
+// error, or ignored and counted. What storage gets wrong stops the host's groups. What this module
+// gets wrong itself panics, with the values.
+package consensus

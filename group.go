@@ -1,0 +1,225 @@
+package consensus
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// A Group is this host's member of one replicated log. Its methods may be called concurrently,
+// on any member: what only the leader can do is forwarded to it, and its answer comes back. Those
+// that wait must not be called from within the group's state machine.
+//
+// An error of a request is an ErrNotApplied or an ErrUnknown: see there.
+type Group struct {
+	id   GroupID
+	cfg  GroupConfig // with its defaults
+	host *Host
+	loop *loop
+
+	applier *applier
+	slot    snapshotSlot
+
+	ctx    context.Context // done when the group stops, with the cause
+	cancel context.CancelCauseFunc
+	work   sync.WaitGroup // the goroutines of this group, and what stores snapshots
+	// closing, under host.mu, refuses to store any more: see storing.
+	closing bool
+
+	leadership atomic.Pointer[leadershipChange]
+
+	// What follows is the loop's alone.
+	replica *Replica
+	tickets map[uint64]*ticket // by id: the requests that wait for an answer
+	applied []Applied          // the spare slice of applier.collect
+	dirty   bool
+	halted  bool
+	failure error // GroupStatus.SnapshotError
+
+	done    chan struct{} // closed once halted; then the following do not change
+	last    GroupStatus
+	cause   error // why it stopped
+	refusal error // what requests are answered
+}
+
+// A GroupStatus says how a member is doing.
+type GroupStatus struct {
+	Status
+	// Applied is how far the state machine has got.
+	Applied Index
+	// SnapshotError is why storage could not take the last snapshot of it, or nil. Until the next
+	// one succeeds the log grows.
+	SnapshotError error
+}
+
+// Propose has the command cmd chosen and applied, and returns what the state machine answered. A
+// nil error means that a quorum has it on disk. cmd belongs to the log from now on and must not be
+// changed.
+//
+// Propose does not retry, so it never applies cmd twice. Use a Session for retries.
+func (g *Group) Propose(ctx context.Context, cmd []byte) (Result, error) {
+	return g.request(ctx, event{kind: eventPropose, entry: EntryCommand, data: cmd})
+}
+
+// Read returns nil once this member's state machine may be read linearizably: it has applied
+// everything that was acknowledged anywhere before Read was called. It writes nothing to the log.
+func (g *Group) Read(ctx context.Context) error {
+	_, err := g.request(ctx, event{kind: eventRead})
+	return err
+}
+
+// Change makes members the whole membership, if the current one was set at the index expect:
+// Status().MembersIndex, 0 for the founding one. It returns the index at which the new one is
+// set, which is what the next Change expects. Members' Bound is filled in by the engine.
+func (g *Group) Change(ctx context.Context, members Members, expect Index) (Index, error) {
+	if err := members.Validate(); err != nil {
+		return 0, err
+	}
+	members = members.Clone()
+	r, err := g.ask(ctx, func(id uint64) { g.replica.Change(id, members, expect) })
+	return Index(r.Value), err
+}
+
+// Transfer hands leadership to the voter to, and returns once that has succeeded or failed.
+// Proposals wait meanwhile. It is not forwarded: on a member that does not lead the error is a
+// *NotLeaderError.
+func (g *Group) Transfer(ctx context.Context, to NodeID) error {
+	_, err := g.ask(ctx, func(id uint64) { g.replica.Transfer(id, to) })
+	return err
+}
+
+// Status describes this member as it is now or, once it has stopped, as it was then.
+func (g *Group) Status() GroupStatus {
+	answer := make(chan GroupStatus, 1)
+	g.call(func() { answer <- g.status() })
+	select {
+	case s := <-answer:
+		return s
+	case <-g.done:
+		return g.last
+	}
+}
+
+// ID is the group's.
+func (g *Group) ID() GroupID { return g.id }
+
+// Done is closed when this member has stopped: Close was called on it or its host, or it stopped by itself.
+func (g *Group) Done() <-chan struct{} { return g.done }
+
+// Err is nil as long as this member runs, ErrClosed once it was closed, and an ErrStopped that
+// wraps the cause if it stopped by itself.
+func (g *Group) Err() error {
+	select {
+	case <-g.done:
+		return g.cause
+	default:
+		return nil
+	}
+}
+
+// Close stops this member, answers every request that waits here, and returns when nothing of it
+// runs any more: it waits for the calls of the state machine and of storage that are under way.
+// What it had acknowledged is durable, and Open continues there. The error is that of Err, unless
+// it is ErrClosed.
+func (g *Group) Close() error {
+	g.call(func() { g.halt(ErrClosed) })
+	<-g.done
+	g.host.release(g)
+	if g.cause == ErrClosed {
+		return nil
+	}
+	return g.cause
+}
+
+// fail stops the group by itself, for the reason err.
+func (g *Group) fail(err error) {
+	g.call(func() { g.halt(fmt.Errorf("%w: %w", ErrStopped, err)) })
+}
+
+// call has f run on the loop, unless the group has stopped by then.
+func (g *Group) call(f func()) { g.loop.mail.put(event{kind: eventCall, group: g, call: f}) }
+
+// handle does on the loop what an event says.
+func (g *Group) handle(e *event) {
+	if g.halted {
+		if e.kind == eventPropose || e.kind == eventRead || e.kind == eventAsk {
+			e.ticket.answer <- answer{err: g.refusal}
+		}
+		return
+	}
+	switch e.kind {
+	case eventPropose:
+		if g.applier.full() {
+			e.ticket.answer <- answer{err: ErrBusy}
+			return
+		}
+		g.replica.Propose(g.register(e.ticket), e.entry, e.data)
+	case eventRead:
+		g.replica.Read(g.register(e.ticket))
+	case eventAsk:
+		e.ask(g.register(e.ticket))
+	case eventCancel:
+		if g.tickets[e.ticket.id] == e.ticket {
+			g.replica.Cancel(e.ticket.id)
+		}
+	case eventPersisted:
+		g.replica.Persisted(e.seq)
+		g.slot.persisted(e.seq)
+	case eventApplied:
+		g.applied = g.applier.collect(g.applied)
+		g.replica.Applied(g.applied)
+		clear(g.applied)
+	case eventCall:
+		e.call()
+	}
+}
+
+// pump lets the replica do what has become due, and publishes what everybody may see of it.
+func (g *Group) pump() {
+	if g.halted {
+		return
+	}
+	g.replica.Pump()
+	g.slot.pumped()
+	g.publish()
+}
+
+// halt ends the replica, on the loop: every request is answered, and the goroutines are told.
+func (g *Group) halt(cause error) {
+	g.halted, g.cause, g.refusal = true, cause, cause
+	if cause != ErrClosed {
+		g.refusal = fmt.Errorf("%w: %w", ErrNotApplied, cause)
+	}
+	g.replica.Close()
+	g.replica.Pump() // the answers
+	g.last = g.status()
+	g.resign()
+	delete(g.loop.groups, g.id)
+	g.cancel(cause)
+	close(g.done)
+}
+
+func (g *Group) status() GroupStatus {
+	return GroupStatus{Status: g.replica.Status(), Applied: g.replica.AppliedIndex(), SnapshotError: g.failure}
+}
+
+// A groupEnv is the Env of a group's replica. Its methods run on the loop.
+type groupEnv struct{ g *Group }
+
+func (e groupEnv) Now() Instant              { return e.g.host.now() }
+func (e groupEnv) Send(msgs []Message)       { e.g.host.cfg.Transport.Send(msgs) }
+func (e groupEnv) Apply(es []Entry)          { e.g.applier.apply(es) }
+func (e groupEnv) Restore(meta SnapshotMeta) { e.g.restore(meta) }
+func (e groupEnv) TakeSnapshot()             { e.g.takeSnapshot() }
+func (e groupEnv) SendSnapshot(m Message)    { e.g.sendSnapshot(m) }
+func (e groupEnv) Fetch(f Fetch)             { e.g.fetch(f) }
+
+func (e groupEnv) Write(w Write) {
+	if w.Snapshot != nil {
+		e.g.slot.adopted(&w)
+	}
+	e.g.host.writer.put(e.g, w)
+}
+
+func (e groupEnv) Done(id uint64, r Result, err error) { e.g.answer(id, r, err) }

@@ -1,0 +1,207 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// A HostConfig is what a host is told once. Zero values take the default.
+type HostConfig struct {
+	ID        NodeID // of this machine
+	Storage   Storage
+	Transport Transport
+
+	TickInterval time.Duration // how often the engines hear the time when nothing happens; default 10ms
+	Seed         uint64        // of the engines' randomised timeouts; default: a random one
+}
+
+// A Host runs the members of many groups on one machine. They share its storage, where one fsync
+// serves them all, its transport, and one loop per core.
+//
+//	callers ──requests──┐             ┌─ Send ──→ Transport
+//	Transport ─messages─┤             ├─ Write ─→ writer ───→ Storage.Append ─→ Persisted ─┐
+//	ticker ─────────────┼→ mailbox → loop: replicas                                        │
+//	                    │             ├─ Apply ─→ applier ──→ StateMachine ───→ Applied ───┤
+//	                    │             └─ snapshots, Fetch ──→ Storage, Transport ──────────┤
+//	                    └──────────────────────────────────────────────────────────────────┘
+//
+// A failure of storage is final, because nobody knows then what is on disk: every group of the
+// host stops with an ErrStopped, and the process lives.
+type Host struct {
+	cfg    HostConfig
+	start  time.Time
+	loops  []*loop
+	writer *writer
+
+	ctx     context.Context // done when the host stops, with the cause
+	cancel  context.CancelCauseFunc
+	running *errgroup.Group // loops, writer, and Transport.Serve
+
+	mu      sync.Mutex
+	groups  map[GroupID]*Group // nil while a group is being opened
+	opening sync.WaitGroup
+	closed  bool
+
+	tickets sync.Pool // its own, so that no channel leaves a test's bubble
+	dropped atomic.Uint64
+}
+
+// Start starts a host without groups. The error is a *ConfigError. Storage and transport remain
+// the caller's to close, after the host.
+func Start(cfg HostConfig) (*Host, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{cfg: cfg, start: time.Now(), writer: newWriter(cfg.Storage), groups: make(map[GroupID]*Group)}
+	h.tickets.New = newTicket
+	var ctx context.Context
+	ctx, h.cancel = context.WithCancelCause(context.Background())
+	h.running, h.ctx = errgroup.WithContext(ctx)
+	for range runtime.GOMAXPROCS(0) {
+		l := newLoop(h)
+		h.loops = append(h.loops, l)
+		h.running.Go(func() error { l.run(h.ctx); return nil })
+	}
+	h.running.Go(func() error { return h.writer.run(h.ctx) })
+	h.running.Go(func() error {
+		if err := cfg.Transport.Serve(h.ctx, handler{h}); err != nil {
+			return fmt.Errorf("%w: transport: %w", ErrStopped, err)
+		}
+		return nil
+	})
+	return h, nil
+}
+
+func (c HostConfig) withDefaults() (HostConfig, error) {
+	switch {
+	case c.ID == 0:
+		return c, &ConfigError{Field: "ID", Value: "0", Reason: "0 is no node"}
+	case c.Storage == nil:
+		return c, &ConfigError{Field: "Storage", Value: "nil", Reason: "a host must remember"}
+	case c.Transport == nil:
+		return c, &ConfigError{Field: "Transport", Value: "nil", Reason: "a host must be reachable"}
+	case c.TickInterval < 0:
+		return c, &ConfigError{Field: "TickInterval", Value: c.TickInterval.String(), Reason: "a duration cannot be negative"}
+	}
+	if c.TickInterval == 0 {
+		c.TickInterval = 10 * time.Millisecond
+	}
+	if c.Seed == 0 {
+		c.Seed = random()
+	}
+	return c, nil
+}
+
+// Close stops all groups and returns when nothing of the host runs any more: it waits for the
+// calls of state machines, storage and transport that are under way. The error is the ErrStopped
+// that had stopped the host by itself, if any.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.cancel(ErrClosed)
+	err := h.running.Wait()
+	h.opening.Wait()
+	for _, g := range h.members() {
+		<-g.done
+		h.release(g)
+	}
+	return err
+}
+
+// A HostStatus says how a host is doing.
+type HostStatus struct {
+	Groups  int    // open
+	Dropped uint64 // messages that were for no group that is open here, or for which there was no room
+}
+
+// Status describes the host as it is now.
+func (h *Host) Status() HostStatus {
+	return HostStatus{Groups: len(h.members()), Dropped: h.dropped.Load()}
+}
+
+// members are the groups that are open.
+func (h *Host) members() []*Group {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var gs []*Group
+	for _, g := range h.groups {
+		if g != nil {
+			gs = append(gs, g)
+		}
+	}
+	return gs
+}
+
+// release waits for what is left of a group that has halted, and frees its id.
+func (h *Host) release(g *Group) {
+	h.mu.Lock()
+	g.closing = true
+	h.mu.Unlock()
+	g.work.Wait()
+	h.writer.flush()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.groups[g.id] == g {
+		delete(h.groups, g.id)
+	}
+}
+
+// now reads the host's clock, which is monotonic.
+func (h *Host) now() Instant { return Instant(time.Since(h.start)) }
+
+func (h *Host) loopOf(id GroupID) *loop { return h.loops[uint64(id)%uint64(len(h.loops))] }
+
+// A handler is the side of a host that its transport sees.
+type handler struct{ h *Host }
+
+// Deliver hands each run of messages for one loop to that loop.
+func (t handler) Deliver(msgs []Message) {
+	dropped := 0
+	for len(msgs) > 0 {
+		l, n := t.h.loopOf(msgs[0].Group), 0
+		for n < len(msgs) && msgs[n].To == t.h.cfg.ID && t.h.loopOf(msgs[n].Group) == l {
+			n++
+		}
+		if n == 0 {
+			dropped++
+			msgs = msgs[1:]
+			continue
+		}
+		dropped += l.mail.deliver(msgs[:n])
+		msgs = msgs[n:]
+	}
+	t.h.dropped.Add(uint64(dropped))
+}
+
+// DeliverSnapshot stores a snapshot for a group that is open here.
+func (t handler) DeliverSnapshot(m Message, meta SnapshotMeta, r io.Reader) error {
+	t.h.mu.Lock()
+	g := t.h.groups[m.Group]
+	t.h.mu.Unlock()
+	if g == nil || m.To != t.h.cfg.ID {
+		t.h.dropped.Add(1)
+		return errors.New("no such group is open here")
+	}
+	return g.receive(m, meta, r)
+}
+
+// hold adds to the work that g's Close waits for, unless it waits already.
+func (h *Host) hold(g *Group) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if g.closing {
+		return false
+	}
+	g.work.Add(1)
+	return true
+}

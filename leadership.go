@@ -1,0 +1,51 @@
+package consensus
+
+// Leadership is who leads a group, as one member knows it.
+type Leadership struct {
+	Role   Role
+	Leader NodeID // 0 if unknown
+	Term   Term
+}
+
+type leadershipChange struct {
+	now  Leadership
+	next chan struct{} // closed once there is a newer one
+}
+
+// Leadership returns this member's role and who leads, and a channel that is closed at the next
+// change. There is only ever the latest value, so a slow watcher misses what was in between, and
+// holds up nobody. A member that has stopped is a follower of nobody. To watch:
+//
+//	for {
+//		now, changed := g.Leadership()
+//		...
+//		select {
+//		case <-changed:
+//		case <-g.Done():
+//			return
+//		}
+//	}
+func (g *Group) Leadership() (Leadership, <-chan struct{}) {
+	c := g.leadership.Load()
+	return c.now, c.next
+}
+
+// publish shows what the engine says now, if that is new.
+func (g *Group) publish() {
+	s := g.replica.Status()
+	g.announce(Leadership{Role: s.Role, Leader: s.Leader, Term: s.Term})
+}
+
+// resign shows that this member has stopped.
+func (g *Group) resign() { g.announce(Leadership{Term: g.last.Term}) }
+
+func (g *Group) announce(now Leadership) {
+	before := g.leadership.Load()
+	if before != nil && before.now == now {
+		return
+	}
+	g.leadership.Store(&leadershipChange{now: now, next: make(chan struct{})})
+	if before != nil {
+		close(before.next)
+	}
+}

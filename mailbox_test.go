@@ -1,0 +1,70 @@
+package consensus
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAMailboxIsBoundedInBytes(t *testing.T) {
+	m := newMailbox()
+	big := Message{Entries: []Entry{{Data: make([]byte, mailboxBytes)}}}
+	require.Zero(t, m.deliver([]Message{big}), "one may exceed the bound")
+	require.Equal(t, 2, m.deliver([]Message{{}, {}}))
+	msgs, _ := m.take(nil, nil)
+	require.Len(t, msgs, 1)
+	require.Equal(t, 1, m.deliver([]Message{{}, big}), "the one that does not fit")
+}
+
+func TestAMailboxGivesAllAtOnceAndInOrder(t *testing.T) {
+	m := newMailbox()
+	for seq := range uint64(3) {
+		require.True(t, m.put(event{seq: seq}))
+	}
+	require.Len(t, m.wake, 1)
+	_, events := m.take(nil, nil)
+	require.Len(t, events, 3)
+	for i := range events {
+		require.Equal(t, uint64(i), events[i].seq)
+	}
+	msgs, events := m.take(nil, events)
+	require.Empty(t, msgs)
+	require.Empty(t, events)
+}
+
+func TestAClosedMailboxGivesWhatItTook(t *testing.T) {
+	m := newMailbox()
+	require.True(t, m.put(event{}))
+	m.close()
+	require.False(t, m.put(event{}))
+	require.Equal(t, 1, m.deliver([]Message{{}}))
+	_, events := m.take(nil, nil)
+	require.Len(t, events, 1)
+}
+
+func TestASnapshotSlotIsFreeWhenItsSnapshotIsDecided(t *testing.T) {
+	s := snapshotSlot{taken: make(chan struct{}, 1)}
+	offer := func() {
+		s.taken <- struct{}{}
+		s.offer(10)
+	}
+	offer()
+	s.pumped()
+	require.Empty(t, s.taken, "the engine did not want it")
+
+	offer()
+	s.adopted(&Write{Seq: 7, Snapshot: &SnapshotMeta{Index: 9}})
+	s.pumped()
+	require.Empty(t, s.taken, "the engine wanted another")
+
+	offer()
+	s.adopted(&Write{Seq: 7, Snapshot: &SnapshotMeta{Index: 10}})
+	s.pumped()
+	s.persisted(6)
+	require.Len(t, s.taken, 1)
+	s.persisted(8)
+	require.Empty(t, s.taken, "it is durably adopted")
+	s.persisted(9)
+	s.pumped()
+	require.Empty(t, s.taken)
+}

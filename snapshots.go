@@ -1,0 +1,232 @@
+package consensus
+
+import (
+	"context"
+	"fmt"
+	"io"
+)
+
+// A snapshotSlot lets one snapshot of a group at a time be in the making: taken here, or received.
+// Storage may forget one that is committed but not adopted as soon as another is created. So the
+// slot is taken before Create, and free again when the snapshot is durably adopted or has turned
+// out to be unwanted.
+type snapshotSlot struct {
+	taken chan struct{} // one slot
+
+	// The rest is the loop's.
+	offered bool   // the engine was told of a committed snapshot
+	index   Index  // of it
+	seq     uint64 // of the write that adopts it; 0: none does
+}
+
+// offer notes that the engine is being told of the snapshot at index.
+func (s *snapshotSlot) offer(index Index) { s.offered, s.index, s.seq = true, index, 0 }
+
+// adopted notes a write that adopts a snapshot.
+func (s *snapshotSlot) adopted(w *Write) {
+	if s.offered && w.Snapshot.Index == s.index {
+		s.seq = w.Seq
+	}
+}
+
+// pumped frees the slot if the engine did not want what it was offered.
+func (s *snapshotSlot) pumped() {
+	if s.offered && s.seq == 0 {
+		s.free()
+	}
+}
+
+// persisted frees the slot if the write that adopts the snapshot is durable.
+func (s *snapshotSlot) persisted(seq uint64) {
+	if s.offered && s.seq != 0 && s.seq <= seq {
+		s.free()
+	}
+}
+
+func (s *snapshotSlot) free() {
+	s.offered = false
+	<-s.taken
+}
+
+// takeSnapshot has a view taken between two entries, and written in the background.
+func (g *Group) takeSnapshot() {
+	g.applier.do(func() error {
+		meta, view, err := g.applier.machine.Snapshot()
+		if err != nil {
+			return fmt.Errorf("taking a snapshot: %w", err)
+		}
+		g.work.Go(func() {
+			if err := g.storeSnapshot(meta, view); err != nil {
+				g.call(func() {
+					g.failure = err
+					g.replica.Compacted(meta, err)
+				})
+			}
+		})
+		return nil
+	})
+}
+
+func (g *Group) storeSnapshot(meta SnapshotMeta, view io.WriterTo) error {
+	select {
+	case g.slot.taken <- struct{}{}:
+	case <-g.ctx.Done():
+		return context.Cause(g.ctx)
+	}
+	err := g.create(meta, func(w *snapshotStream) error {
+		_, err := view.WriteTo(w)
+		if err != nil && w.err == nil {
+			g.fail(err) // it is the state machine's own
+		}
+		return err
+	})
+	if err != nil {
+		<-g.slot.taken
+		return err
+	}
+	g.call(func() {
+		g.failure = nil
+		g.slot.offer(meta.Index)
+		g.replica.Compacted(meta, nil)
+	})
+	return nil
+}
+
+// create makes a snapshot in storage out of what fill writes.
+func (g *Group) create(meta SnapshotMeta, fill func(*snapshotStream) error) error {
+	var w SnapshotWriter
+	err := g.storing(func() (err error) {
+		w, err = g.host.cfg.Storage.Create(g.id, meta)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	ended := false
+	if err = fill(&snapshotStream{g: g, w: w}); err == nil {
+		err = g.storing(func() error {
+			ended = true
+			return w.Commit()
+		})
+	}
+	if !ended {
+		w.Abort()
+	}
+	return err
+}
+
+// storing does something to storage that Close waits for, or refuses to once the group is closing.
+// So a stream that stalls does not keep Close waiting, and stores nothing later.
+func (g *Group) storing(f func() error) error {
+	if !g.host.hold(g) {
+		return context.Cause(g.ctx)
+	}
+	defer g.work.Done()
+	return f()
+}
+
+// receive stores a snapshot that another node streams, and then tells the engine. While another
+// one is in the making it refuses, and the sender tries again later.
+func (g *Group) receive(m Message, meta SnapshotMeta, r io.Reader) error {
+	if m.Index != meta.Index || m.LogTerm != meta.Term {
+		return fmt.Errorf("%w: header of %d/%d for a snapshot of %d/%d", ErrMalformed, m.Index, m.LogTerm, meta.Index, meta.Term)
+	}
+	select {
+	case g.slot.taken <- struct{}{}:
+	default:
+		return fmt.Errorf("%w: another snapshot is in the making", ErrBusy)
+	}
+	err := g.create(meta, func(w *snapshotStream) error { _, err := io.Copy(w, r); return err })
+	if err != nil {
+		<-g.slot.taken
+		return err
+	}
+	g.call(func() {
+		g.slot.offer(meta.Index)
+		g.replica.DeliverSnapshot(&m)
+	})
+	return nil
+}
+
+// restore puts the newest adopted snapshot into the Machine, before anything later is applied.
+func (g *Group) restore(meta SnapshotMeta) {
+	g.applier.do(func() error {
+		found, err := loadSnapshot(g.ctx, g.host.cfg.Storage, g.id, meta, g.applier.machine)
+		if err != nil {
+			return err
+		}
+		g.call(func() { g.replica.Restored(found) })
+		return nil
+	})
+}
+
+// loadSnapshot makes m what the newest adopted snapshot says, which is that of meta or a later one.
+func loadSnapshot(ctx context.Context, s Storage, group GroupID, meta SnapshotMeta, m *Machine) (SnapshotMeta, error) {
+	found, r, err := s.Open(group)
+	if err == nil {
+		defer r.Close()
+		if found.Index < meta.Index {
+			err = fmt.Errorf("%w: storage has one at %d", ErrMalformed, found.Index)
+		} else {
+			err = m.Restore(found, stoppableReader{ctx, r})
+		}
+	}
+	if err != nil {
+		return found, fmt.Errorf("restoring the snapshot at %d: %w", meta.Index, err)
+	}
+	return found, nil
+}
+
+// sendSnapshot streams our newest snapshot after the header m.
+func (g *Group) sendSnapshot(m Message) {
+	g.work.Go(func() {
+		err := g.stream(m)
+		g.call(func() { g.replica.SnapshotSent(m.To, err) })
+	})
+}
+
+func (g *Group) stream(m Message) error {
+	meta, r, err := g.host.cfg.Storage.Open(g.id)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	m.Index, m.LogTerm, m.Data = meta.Index, meta.Term, meta.Config
+	return g.host.cfg.Transport.SendSnapshot(g.ctx, m, meta, r)
+}
+
+// fetch reads entries that are no longer in memory.
+func (g *Group) fetch(f Fetch) {
+	g.work.Go(func() {
+		es, err := g.host.cfg.Storage.Fetch(g.id, f.Lo, f.Hi, f.MaxBytes)
+		g.call(func() { g.replica.Fetched(f, es, err) })
+	})
+}
+
+// A snapshotStream is a snapshot on its way into storage. It breaks off when the group stops.
+type snapshotStream struct {
+	g   *Group
+	w   io.Writer
+	err error // why a Write failed
+}
+
+func (s *snapshotStream) Write(b []byte) (n int, err error) {
+	s.err = s.g.storing(func() (err error) {
+		n, err = s.w.Write(b)
+		return err
+	})
+	return n, s.err
+}
+
+// A stoppableReader breaks off when ctx is done.
+type stoppableReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (s stoppableReader) Read(b []byte) (int, error) {
+	if s.ctx.Err() != nil {
+		return 0, context.Cause(s.ctx)
+	}
+	return s.r.Read(b)
+}
