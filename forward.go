@@ -173,7 +173,7 @@ func forwardable(m *Message) bool {
 // accept proposes one forwarded entry for the leader of the stamp, which is this replica. While
 // that hands over, the entry waits here: a refusal would keep it from this leader if it stays.
 func (r *Replica) accept(m *Message, e *Entry) {
-	if r.requests[key{e.From, e.ID}] != nil {
+	if r.requests[key{from: e.From, id: e.ID}] != nil {
 		return // of another stamp, which only a replica that breaks the rules sends
 	}
 	q := r.open(e.From, e.ID, proposing)
@@ -239,7 +239,7 @@ func (r *Replica) replyForward(q *request, result Result, err error) {
 
 // onForwardReply takes the answer to a request that was forwarded.
 func (r *Replica) onForwardReply(m *Message) {
-	q := r.requests[key{r.cfg.ID, m.Context}]
+	q := r.requests[key{from: r.cfg.ID, id: m.Context}]
 	if q == nil || q.weight == 0 || q.to != m.From || q.term != m.Term {
 		return // answered, or an answer about another stamp
 	}

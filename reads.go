@@ -155,7 +155,7 @@ func (r *Replica) onReadIndex(m *Message) {
 	}
 	r.askedLen++
 	q := r.take()
-	q.key, q.what = key{m.From, m.Context}, reading
+	q.key, q.what = key{from: m.From, id: m.Context}, reading
 	r.asked.push(q)
 }
 

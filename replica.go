@@ -244,7 +244,7 @@ func (r *Replica) refuse(id uint64) bool {
 // Cancel answers the request id with ErrUnknown, or an ErrNotApplied if it has not gone out yet
 // or is a read, which has no effect. A request that was answered is not answered again.
 func (r *Replica) Cancel(id uint64) {
-	if q := r.requests[key{r.cfg.ID, id}]; q != nil {
+	if q := r.requests[key{from: r.cfg.ID, id: id}]; q != nil {
 		r.cancel(q, errCanceled)
 	}
 }

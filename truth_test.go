@@ -151,7 +151,7 @@ func (m *member) Done(id uint64, r Result, err error) {
 		}
 		return
 	}
-	m.w.answers[key{m.id, id}] = completion{id, r, err}
+	m.w.answers[key{from: m.id, id: id}] = completion{id, r, err}
 }
 
 // pump runs m, and its completions if it is to be quick.
@@ -320,7 +320,7 @@ func (w *truth) check() {
 	at := make(map[key]Index)
 	for _, e := range w.chosen {
 		if e.ID != 0 {
-			k := key{e.From, e.ID}
+			k := key{from: e.From, id: e.ID}
 			require.Zero(w, at[k], "chosen twice")
 			at[k] = e.Index
 		}

@@ -26,6 +26,7 @@ type request struct {
 // A key names a request in the whole group.
 type key struct {
 	from NodeID
+	zero uint32 // a key without a hole is hashed in one piece
 	id   uint64
 }
 
@@ -86,13 +87,13 @@ func (q *request) unlink() {
 
 // open makes a request known. It is in no queue yet.
 func (r *Replica) open(from NodeID, id uint64, what operation) *request {
-	k := key{from, id}
-	if r.requests[k] != nil {
+	q := r.take()
+	q.key, q.what = key{from: from, id: id}, what
+	n := len(r.requests)
+	r.requests[q.key] = q
+	if len(r.requests) == n {
 		panic(fmt.Sprintf("consensus: node %d: request %d/%d is open already", r.cfg.ID, from, id))
 	}
-	q := r.take()
-	q.key, q.what = k, what
-	r.requests[k] = q
 	return q
 }
 
@@ -189,18 +190,31 @@ func (r *Replica) unplace(q *request) {
 // settle answers the requests whose fate the applied entry decides: the one that it carries, and
 // those that stood at its index and are not the ones chosen there.
 func (r *Replica) settle(a *Applied) {
-	if a.ID != 0 {
-		if q := r.requests[key{a.From, a.ID}]; q != nil {
-			r.finish(q, a.Result, a.Err)
-		}
+	k := key{from: a.From, id: a.ID}
+	q := r.placed[a.Index]
+	if q != nil {
+		delete(r.placed, a.Index)
 	}
-	for q := r.placed[a.Index]; q != nil; q = r.placed[a.Index] {
-		if q.what == changing && a.Kind == EntryMembers && a.ID == 0 {
+	found := a.ID == 0
+	for q != nil {
+		twin := q.twin
+		q.index, q.twin = 0, nil
+		switch {
+		case q.key == k:
+			found = true
+			r.finish(q, a.Result, a.Err)
+		case q.what == changing && a.Kind == EntryMembers && a.ID == 0:
 			// The first half of a change, ours or another's: the entry that completes it tells.
-			r.unplace(q)
-			continue
+		default:
+			r.finish(q, Result{}, ErrOverwritten)
 		}
-		r.finish(q, Result{}, ErrOverwritten)
+		q = twin
+	}
+	if found {
+		return
+	}
+	if q := r.requests[k]; q != nil { // forwarded from here, or a change completed
+		r.finish(q, a.Result, a.Err)
 	}
 }
 
