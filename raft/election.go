@@ -7,7 +7,22 @@ import (
 // mayLead reports whether we may campaign: we have a vote, under the store that it was given to,
 // and nothing that we may have acknowledged is missing.
 func (r *Raft) mayLead() bool {
-	return r.config().votes(r.cfg.ID) && !r.isStranger() && r.commit >= r.unsure
+	return r.isElector() && !r.isStranger() && r.commit >= r.unsure
+}
+
+// isElector reports whether we have a vote in the configuration in effect, or in one before it that
+// may yet turn out to be: a node that holds the entry which removes it may be the only one that
+// the others can elect, until that entry is committed (thesis §4.2.2).
+func (r *Raft) isElector() bool {
+	for k := len(r.configs) - 1; ; k-- {
+		c := &r.configs[k]
+		if c.votes(r.cfg.ID) {
+			return true
+		}
+		if k == 0 || c.index <= r.commit {
+			return false
+		}
+	}
 }
 
 // setOut begins an attempt with a pre-vote: could we win? Only then is our term raised, so that a
@@ -62,16 +77,17 @@ func (r *Raft) requestVotes(eff *consensus.Effects) {
 		return
 	}
 	r.asked = true
-	m := Message{Kind: RequestVote, Index: r.log.last, LogTerm: r.log.lastTerm, Context: r.attempt}
+	kind, term := RequestVote, r.term
 	if r.role == consensus.PreCandidate {
-		m.Kind, m.Term = PreVote, r.term+1
-	}
-	if r.handover {
-		m.Flags = consensus.FlagTransfer
+		kind, term = PreVote, r.term+1
 	}
 	for i := range r.peers {
-		if m.To = r.peers[i].id; r.config().votes(m.To) {
-			eff.Messages = append(eff.Messages, r.sign(m))
+		if id := r.peers[i].id; r.config().votes(id) {
+			m := r.compose(&eff.Messages, kind, id)
+			m.Term, m.Index, m.LogTerm, m.Context = term, r.log.last, r.log.lastTerm, r.attempt
+			if r.handover {
+				m.Flags = consensus.FlagTransfer
+			}
 		}
 	}
 }
@@ -116,10 +132,10 @@ func (r *Raft) onPreVote(m *Message) {
 		v = refusedTerm
 	}
 	r.note(m, v)
+	a := r.reply(PreVoteReply, m.From)
+	a.Context, a.Reject = m.Context, v != granted
 	if v == granted {
-		r.reply(Message{Kind: PreVoteReply, To: m.From, Term: m.Term, Context: m.Context})
-	} else {
-		r.reply(Message{Kind: PreVoteReply, To: m.From, Context: m.Context, Reject: true})
+		a.Term = m.Term
 	}
 }
 
@@ -153,7 +169,8 @@ func (r *Raft) onRequestVote(m *Message) {
 		r.rearm()
 	}
 	if m.Term == r.term { // otherwise it was refused without entering its term
-		r.reply(Message{Kind: RequestVoteReply, To: m.From, Reject: v != granted, Context: m.Context})
+		a := r.reply(RequestVoteReply, m.From)
+		a.Context, a.Reject = m.Context, v != granted
 	}
 }
 
@@ -240,6 +257,6 @@ func (r *Raft) handOver() {
 		r.transfer = transfer{}
 	} else if p.match == r.log.last {
 		r.transfer.sent = true
-		r.reply(Message{Kind: TimeoutNow, To: p.id})
+		r.reply(TimeoutNow, p.id)
 	}
 }

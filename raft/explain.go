@@ -44,7 +44,7 @@ var verdicts = [...]string{
 	granted:         "nothing speaks against it",
 	refusedStranger: "it speaks for another store than the one admitted under its id, so its disk was wiped; it must come back as a learner",
 	refusedUnsure:   "entries that may have been acknowledged here were damaged and are not repaired yet",
-	refusedSticky:   "a leader was heard from less than an election timeout ago (thesis §4.2.3)",
+	refusedSticky:   "a leader was heard from, or this node restarted, less than an election timeout ago (thesis §4.2.3)",
 	refusedLog:      "its log is not up to date: its last entry has an earlier term, or the same and a lower index (§5.4.1)",
 	refusedTerm:     "the term it proposes is not above ours",
 	refusedVoted:    "the vote of this term went to another candidate (§5.2)",
@@ -169,7 +169,7 @@ func (r *Raft) explainRole() string {
 		return s + "."
 	case r.isStranger():
 		s += "; its store is not the one admitted under its id, so it may neither vote nor lead: change the membership to make it a learner, then a voter again"
-	case !r.config().votes(r.cfg.ID):
+	case !r.isElector():
 		s += fmt.Sprintf("; it has no vote: it is %v", r.kind)
 	case r.commit < r.unsure:
 		s += "; " + verdicts[refusedUnsure]
@@ -203,7 +203,10 @@ func (r *Raft) explainPeer(id NodeID) string {
 	if p.waiting {
 		s += ", and an answer is awaited"
 	}
-	if !p.counted {
+	switch {
+	case p.incarnation == 0:
+		s += ". It has not been heard from"
+	case !p.counted:
 		s += ". It is not counted: " + verdicts[refusedStranger]
 	}
 	return s + "."

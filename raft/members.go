@@ -194,6 +194,11 @@ func (r *Raft) admissible(m *Members) error {
 	if m.Lease > r.cfg.ElectionTimeout {
 		return &consensus.ConfigError{Field: "Members.Lease", Value: m.Lease.String(), Reason: "must not exceed the election timeout " + r.cfg.ElectionTimeout.String()}
 	}
+	for _, id := range r.config().now.Witnesses {
+		if k := m.Kind(id); k != consensus.Witness && k != consensus.NotMember {
+			return &consensus.ConfigError{Field: "Members", Value: fmt.Sprint(id), Reason: "a witness keeps no state: it must leave, and come back with an empty store"}
+		}
+	}
 	for _, ids := range [...][]NodeID{m.Voters, m.Witnesses} {
 		for _, id := range ids {
 			if id == r.cfg.ID || r.config().now.Votes(id) {
@@ -254,7 +259,7 @@ func (r *Raft) completeChange() {
 	}
 	if !c.now.Votes(r.cfg.ID) {
 		if p := r.fullest(); p != nil {
-			r.reply(consensus.Message{Kind: TimeoutNow, To: p.id})
+			r.reply(TimeoutNow, p.id)
 		}
 		r.follow(r.term, 0, reasonRemoved)
 		return

@@ -19,9 +19,10 @@ type peer struct {
 	movedAt   Instant // when match last grew, or this mode began
 	inflight  window  // what was sent in this session and is not acknowledged
 	waiting   bool    // probe: the message is out. fetch: storage reads. snapshot: the stream goes on
-	fetched   []Entry // entries from storage for it, consecutive, of which next is one or follows
-	prevTerm  Term    // of the entry before fetched[0]
-	installed Index   // snapshot: the one that was sent
+	fetched   []Entry // entries from storage for it, consecutive
+	before    Index   // the entry before those, if it is known, and
+	prevTerm  Term    // its term
+	installed Index   // the snapshot that was sent, until our own newest is behind what it holds; 0: none
 	floor     Index   // how far it has compacted
 }
 
@@ -40,7 +41,7 @@ func (m mode) String() string { return [...]string{"probe", "replicate", "fetch"
 // begin starts a replication session with p from nothing: we know nothing of its log, so assume
 // that it is ours. match must not survive from an earlier session, or of an earlier term.
 func (r *Raft) begin(p *peer) {
-	p.match, p.toldOf = 0, 0
+	p.match, p.toldOf, p.installed = 0, 0, 0
 	r.probeFrom(p, r.log.last+1)
 }
 
@@ -49,7 +50,7 @@ func (r *Raft) probeFrom(p *peer, next Index) {
 	r.session++
 	p.session = r.session
 	p.next = max(next, p.match+1)
-	p.fetched = nil
+	p.fetched, p.before, p.prevTerm = nil, 0, 0
 	p.inflight.reset()
 	r.turn(p, probe)
 }
@@ -114,8 +115,8 @@ func (r *Raft) keepFrom() Index {
 	}
 	for i := range r.peers {
 		p := &r.peers[i]
-		if p.mode == snapshot && r.now-p.active < r.timeout() {
-			keep = min(keep, p.installed)
+		if p.installed > 0 && r.now-p.active < r.timeout() {
+			keep = min(keep, max(p.installed, p.match))
 		}
 	}
 	return keep

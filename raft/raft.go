@@ -243,7 +243,7 @@ func (r *Raft) Step(m *Message) {
 		r.onInstallSnapshot(m)
 		return
 	case m.Term > r.term:
-		if m.Kind == RequestVote && r.sticky(m) || m.Kind == PreVoteReply && !m.Reject && m.Term == r.term+1 {
+		if m.Kind == RequestVote && r.sticky(m) || m.Kind == PreVoteReply && !m.Reject {
 			break // neither speaks for a term that has begun
 		}
 		r.follow(m.Term, 0, reasonTerm)
@@ -311,11 +311,13 @@ func (r *Raft) wellFormed(m *Message) bool {
 func (r *Raft) onStale(m *Message) {
 	switch m.Kind {
 	case AppendEntries:
-		r.reply(Message{Kind: AppendEntriesReply, To: m.From, Reject: true, Index: m.Index, Session: m.Session})
+		a := r.reply(AppendEntriesReply, m.From)
+		a.Reject, a.Index, a.Session = true, m.Index, m.Session
 	case Heartbeat:
-		r.reply(Message{Kind: HeartbeatReply, To: m.From, Reject: true, Context: m.Context})
+		a := r.reply(HeartbeatReply, m.From)
+		a.Reject, a.Context = true, m.Context
 	case RequestVote:
-		r.reply(Message{Kind: RequestVoteReply, To: m.From, Reject: true})
+		r.reply(RequestVoteReply, m.From).Reject = true
 	}
 }
 
@@ -365,16 +367,17 @@ func (r *Raft) hear(leader NodeID) bool {
 }
 
 // reply queues a message that waits for the disk, as all do but a leader's entries and heartbeats.
-func (r *Raft) reply(m Message) {
-	r.replies = append(r.replies, r.sign(m))
+// The caller fills in the rest of it at once.
+func (r *Raft) reply(kind consensus.Kind, to NodeID) *Message {
+	return r.compose(&r.replies, kind, to)
 }
 
-// sign fills in what every message carries.
-func (r *Raft) sign(m Message) Message {
+// compose appends a message to a list, with what every message carries. It is filled in where it lies.
+func (r *Raft) compose(list *[]Message, kind consensus.Kind, to NodeID) *Message {
+	*list = append(*list, Message{})
+	m := &(*list)[len(*list)-1]
+	m.Kind, m.To, m.Term = kind, to, r.term
 	m.From, m.Group, m.Incarnation = r.cfg.ID, r.cfg.Group, r.incarnation
-	if m.Term == 0 {
-		m.Term = r.term
-	}
 	return m
 }
 

@@ -22,9 +22,10 @@ func (r *Raft) Ready(eff *consensus.Effects) bool {
 		r.replicate(eff)
 	}
 	r.trim()
-	r.flushWrite(eff)
-	r.requestVotes(eff)
-	r.flushReplies(eff)
+	if r.flushWrite(eff) {
+		r.requestVotes(eff)
+		r.flushReplies(eff)
+	}
 	r.deliver(eff)
 	return volume(eff) > before
 }
@@ -70,13 +71,14 @@ func (r *Raft) advanceCommit() {
 }
 
 // flushWrite is the only place that writes. One write holds all that changed since the last, but for
-// what lies in the next page of the log, which the next write holds.
-func (r *Raft) flushWrite(eff *consensus.Effects) {
+// what lies in the next page of the log, which the next write holds. It reports whether everything is
+// issued now: what speaks of our log may leave after this write, and not before the last one.
+func (r *Raft) flushWrite(eff *consensus.Effects) bool {
 	es := r.log.unwritten()
 	last := r.log.issued + Index(len(es))
 	state := consensus.State{Term: r.term, Vote: r.vote, Commit: min(r.commit, last)}
 	if len(es) == 0 && r.log.cut == 0 && r.adopt == nil && state.Term == r.written.Term && state.Vote == r.written.Vote {
-		return
+		return true
 	}
 	if r.durableSeq == r.seq {
 		r.writeBegan = r.now
@@ -89,6 +91,7 @@ func (r *Raft) flushWrite(eff *consensus.Effects) {
 		r.voteSeq = r.seq
 	}
 	r.dirty = r.dirty || last < r.log.last
+	return last == r.log.last
 }
 
 // Persisted notes what has become durable: our log, as a leader or a follower, and our own vote.

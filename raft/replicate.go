@@ -41,7 +41,8 @@ func (r *Raft) replicate(eff *consensus.Effects) {
 		// What is committed rides along with entries. If none are left it goes alone, unanswered.
 		if p.mode == replicate && p.toldOf < min(r.commit, p.match) {
 			p.toldOf = r.commit
-			eff.Early = append(eff.Early, r.sign(Message{Kind: Heartbeat, To: p.id, Commit: r.commit, Floor: r.floor()}))
+			m := r.compose(&eff.Early, Heartbeat, p.id)
+			m.Commit, m.Floor = r.commit, r.floor()
 		}
 	}
 }
@@ -59,10 +60,9 @@ func (r *Raft) sendNext(p *peer, eff *consensus.Effects) bool {
 		r.fetchFor(p)
 		return false
 	}
-	eff.Early = append(eff.Early, r.sign(Message{
-		Kind: AppendEntries, To: p.id, Session: p.session, Index: p.next - 1, LogTerm: prevTerm,
-		Commit: r.commit, Floor: r.floor(), Entries: es,
-	}))
+	m := r.compose(&eff.Early, AppendEntries, p.id)
+	m.Session, m.Index, m.LogTerm, m.Entries = p.session, p.next-1, prevTerm, es
+	m.Commit, m.Floor = r.commit, r.floor()
 	p.toldOf = r.commit
 	if p.mode == probe {
 		p.waiting = true
@@ -86,12 +86,12 @@ func (r *Raft) after(p *peer) (es []Entry, prevTerm Term, ok bool) {
 		}
 		return es, prevTerm, true
 	}
-	if n := len(p.fetched); n > 0 && p.fetched[0].Index <= p.next && p.next <= p.fetched[n-1].Index {
-		k := int(p.next - p.fetched[0].Index)
-		if prevTerm = p.prevTerm; k > 0 {
-			prevTerm = p.fetched[k-1].Term
-		}
-		return p.fetched[k:n:n], prevTerm, true
+	for len(p.fetched) > 0 && p.fetched[0].Index < p.next {
+		p.before, p.prevTerm = p.fetched[0].Index, p.fetched[0].Term
+		p.fetched = p.fetched[1:]
+	}
+	if len(p.fetched) > 0 && p.fetched[0].Index == p.next && p.before == p.next-1 {
+		return p.fetched, p.prevTerm, true
 	}
 	return nil, 0, false
 }
@@ -128,10 +128,16 @@ func (r *Raft) onAppendEntries(m *Message) {
 	if m.Index < r.log.base {
 		// What has been compacted here was committed, so the leader has the same (Leader
 		// Completeness, §5.4.3): compare what follows it.
-		es = es[min(len(es), int(r.log.base-m.Index)):]
+		known := min(len(es), int(r.log.base-m.Index))
+		if known > 0 && es[known-1].Index == r.log.base && es[known-1].Term != r.log.baseTerm {
+			r.contradictions++
+			return
+		}
+		es = es[known:]
 	} else if t, ok := r.log.term(m.Index); !ok || t != m.LogTerm {
 		last, t := r.log.findTerm(min(m.Index, r.log.last), m.LogTerm)
-		r.reply(Message{Kind: AppendEntriesReply, To: m.From, Reject: true, Session: m.Session, Index: m.Index, Last: last, LogTerm: t})
+		a := r.reply(AppendEntriesReply, m.From)
+		a.Reject, a.Session, a.Index, a.Last, a.LogTerm = true, m.Session, m.Index, last, t
 		return
 	}
 	if !r.merge(es) {
@@ -188,7 +194,8 @@ func (r *Raft) acknowledge(m *Message, match Index) {
 			return
 		}
 	}
-	r.reply(Message{Kind: AppendEntriesReply, To: m.From, Session: m.Session, Index: match, Floor: r.snapshot.Index})
+	a := r.reply(AppendEntriesReply, m.From)
+	a.Session, a.Index, a.Floor = m.Session, match, r.snapshot.Index
 }
 
 // learnCommit takes the leader's word for what is committed, as far as our log is known to be the
@@ -205,7 +212,9 @@ func (r *Raft) onAppendEntriesReply(m *Message) {
 	}
 	if m.Reject {
 		// The logs differ at m.Index. Skip, on both sides, every term that cannot be where they meet:
-		// one round trip for each term in which they differ, not for each entry.
+		// one round trip for each term in which they differ, not for each entry. A log that ends before what
+		// it acknowledged was damaged since: it gets that again.
+		p.match = min(p.match, m.Last)
 		meet, _ := r.log.findTerm(min(m.Last, m.Index-min(m.Index, 1)), m.LogTerm)
 		r.probeFrom(p, meet+1)
 		return
@@ -227,6 +236,9 @@ func (r *Raft) progress(p *peer, i Index) {
 	if p.mode == snapshot && p.match >= p.installed {
 		p.next = p.match + 1
 		r.turn(p, replicate)
+	}
+	if p.installed > 0 && p.match >= r.snapshot.Index {
+		p.installed = 0
 		r.log.compact(r.keepFrom())
 	}
 }
@@ -245,7 +257,8 @@ func (r *Raft) beatRound(eff *consensus.Effects) {
 	}
 	r.rounds = append(r.rounds, round{r.round, r.now})
 	for i := range r.peers {
-		eff.Early = append(eff.Early, r.sign(Message{Kind: Heartbeat, To: r.peers[i].id, Context: r.round, Commit: r.commit, Floor: r.floor()}))
+		m := r.compose(&eff.Early, Heartbeat, r.peers[i].id)
+		m.Context, m.Commit, m.Floor = r.round, r.commit, r.floor()
 	}
 }
 
@@ -261,7 +274,8 @@ func (r *Raft) onHeartbeat(m *Message) {
 	r.trimTo = max(r.trimTo, m.Floor)
 	r.learnCommit(m.Commit)
 	if m.Context != 0 {
-		r.reply(Message{Kind: HeartbeatReply, To: m.From, Context: m.Context, Index: r.verified, Floor: r.snapshot.Index})
+		a := r.reply(HeartbeatReply, m.From)
+		a.Context, a.Index, a.Floor = m.Context, r.verified, r.snapshot.Index
 	}
 }
 

@@ -6,35 +6,35 @@ import (
 	"github.com/consensus-go/consensus"
 )
 
-// fetchFor asks storage for what p needs next and memory no longer holds, beginning one entry early for
-// the term of what precedes it.
+// fetchFor asks storage for what p needs next and memory no longer holds, beginning one entry
+// early if the term of what precedes it is not known.
 func (r *Raft) fetchFor(p *peer) {
+	lo := p.next
+	if p.before != lo-1 {
+		lo--
+	}
 	r.turn(p, fetch)
 	p.waiting, p.fetched = true, nil
-	r.fetch = append(r.fetch, consensus.Fetch{To: p.id, Lo: max(p.next-1, 1), Hi: r.log.base, MaxBytes: r.cfg.MaxMessageSize})
+	r.fetch = append(r.fetch, consensus.Fetch{To: p.id, Lo: lo, Hi: r.log.base, MaxBytes: r.cfg.MaxMessageSize})
 }
 
-// Fetched takes what storage read for a follower. If it has nothing, or no more than what precedes
-// the entries wanted, the follower gets a snapshot.
+// Fetched takes what storage read for a follower. It may have moved on meanwhile: what no longer
+// fits is asked for again. If storage has nothing any more, the follower gets a snapshot.
 func (r *Raft) Fetched(f consensus.Fetch, es []Entry, err error) {
 	r.dirty = true
 	p := r.peer(f.To)
-	if r.role != consensus.Leader || p == nil || p.mode != fetch || !p.waiting || f.Lo != max(p.next-1, 1) {
+	if r.role != consensus.Leader || p == nil || p.mode != fetch {
 		return
 	}
-	p.prevTerm = 0
-	if err == nil && len(es) > 0 && p.next > 1 {
-		p.prevTerm, es = es[0].Term, es[1:]
-	}
-	switch {
-	case err != nil || len(es) == 0:
+	if err != nil || len(es) == 0 {
 		r.sendSnapshot(p)
-	case p.match+1 == p.next || len(p.inflight.sent) > 0: // we know where the logs meet
+		return
+	}
+	p.fetched = es
+	if p.match+1 == p.next || len(p.inflight.sent) > 0 { // we know where the logs meet
 		r.turn(p, replicate)
-		p.fetched = es
-	default:
+	} else {
 		r.turn(p, probe)
-		p.fetched = es
 	}
 }
 
@@ -48,10 +48,8 @@ func (r *Raft) sendSnapshot(p *peer) {
 	r.probeFrom(p, r.log.last+1) // a session of its own
 	r.turn(p, snapshot)
 	p.waiting, p.installed = true, r.snapshot.Index
-	r.snapshots = append(r.snapshots, r.sign(Message{
-		Kind: InstallSnapshot, To: p.id, Session: p.session,
-		Index: r.snapshot.Index, LogTerm: r.snapshot.Term, Data: r.snapshot.Config,
-	}))
+	m := r.compose(&r.snapshots, InstallSnapshot, p.id)
+	m.Session, m.Index, m.LogTerm, m.Data = p.session, r.snapshot.Index, r.snapshot.Term, r.snapshot.Config
 }
 
 // SnapshotSent learns that the stream has ended. That the snapshot was adopted is p's to
@@ -64,6 +62,7 @@ func (r *Raft) SnapshotSent(to NodeID, err error) {
 	}
 	if err != nil {
 		r.probeFrom(p, r.log.last+1)
+		p.waiting = true // tried again when it answers a heartbeat
 		return
 	}
 	p.waiting, p.movedAt = false, r.now
@@ -74,6 +73,10 @@ func (r *Raft) SnapshotSent(to NodeID, err error) {
 // otherwise the log conflicts with it, and all of it goes.
 func (r *Raft) onInstallSnapshot(m *Message) {
 	if m.Term == r.term && !r.hear(m.From) {
+		return
+	}
+	if t, ok := r.log.term(m.Index); m.Index > r.commit && (m.Index <= r.verified || r.role == consensus.Leader) && (!ok || t != m.LogTerm) {
+		r.contradictions++ // our log is a leader's up to there, and so holds all that is committed (§5.4.3)
 		return
 	}
 	if m.Index > r.commit {

@@ -114,7 +114,7 @@ func (e *encoder) peer(r *Raft, p *peer) {
 	if r.role != consensus.Leader {
 		return
 	}
-	e.put(uint64(p.mode), uint64(p.match), uint64(p.next), p.session, p.round, uint64(p.toldOf), uint64(p.installed), uint64(p.floor), uint64(p.prevTerm))
+	e.put(uint64(p.mode), uint64(p.match), uint64(p.next), p.session, p.round, uint64(p.toldOf), uint64(p.installed), uint64(p.floor), uint64(p.before), uint64(p.prevTerm))
 	e.flag(p.waiting, r.stalled(p), r.now-p.active < r.timeout())
 	e.entries(p.fetched)
 	e.put(uint64(len(p.inflight.sent)))
