@@ -1,0 +1,73 @@
+package sim
+
+// A Mark is an interesting situation that a campaign should reach ("sometimes", beside the
+// "always" of the checks). It is recognised from outside, by messages, writes and statuses.
+type Mark uint8
+
+const (
+	MarkSplitVote           Mark = iota // a term with a candidate and without a leader
+	MarkTruncation                      // an uncommitted entry was cut off
+	MarkLeaderCrashTail                 // a leader crashed with uncommitted entries
+	MarkCrashLostWrites                 // a crash lost writes that had not finished
+	MarkOldTermMajority                 // a leader left an old entry uncommitted although a majority had it: Figure 8
+	MarkProposalOverwritten             // a proposal was overwritten
+	MarkPreVoteRefused                  // a pre-vote was refused
+	MarkStepDownNoQuorum                // a leader stepped down because it heard from no quorum
+	MarkHeldReleased                    // messages held back since an earlier election arrived
+	MarkJointCrash                      // a crash interrupted a joint change
+	MarkChangeRolledBack                // a change of membership was truncated
+	MarkLearnerPromoted                 // a joining learner became a voter
+	MarkRemovedLeader                   // a leader that was removed stepped down
+	MarkWipedRejoined                   // a wiped node came back as a new store
+	MarkWitnessVoted                    // a witness granted a vote
+	MarkSnapshotTaken                   // a replica took a snapshot
+	MarkSnapshotInstalled               // a received snapshot was adopted
+	MarkSnapshotDiverged                // a received snapshot replaced a log that conflicts with it
+	MarkFetchServed                     // a slow follower was served from disk
+	MarkFetchFailed                     // what a follower needed was no longer on disk
+	MarkTransferSucceeded               // leadership was handed over
+	MarkTransferFailed                  // a transfer ended without success
+	MarkReadInTransfer                  // a read was answered while leadership was being handed over
+	MarkLeaseRead                       // a read was answered from a lease
+	MarkFollowerRead                    // a read was answered at a replica that did not lead
+	MarkForwarded                       // a forwarded proposal was applied
+	MarkDuplicateForward                // a forwarded proposal arrived twice
+	MarkSessionRetry                    // a retried session command was answered from the session
+	marks
+)
+
+var markNames = [marks]string{
+	"split vote", "truncation", "leader crash with uncommitted tail", "crash losing unfinished writes",
+	"old-term entry on a majority", "proposal overwritten", "pre-vote refused", "leader stepped down without quorum",
+	"held messages released", "joint change interrupted by crash", "change rolled back", "learner promoted",
+	"removed leader stepped down", "wiped node rejoined", "witness voted", "snapshot taken", "snapshot installed",
+	"snapshot after divergence", "fetch served", "fetch failed", "transfer succeeded", "transfer failed",
+	"read during transfer", "lease read", "follower read", "forwarded proposal", "duplicate forward",
+	"session retry deduplicated",
+}
+
+func (m Mark) String() string { return markNames[m] }
+
+// Marks count how often each situation was reached.
+type Marks [marks]uint64
+
+// Named are the counts by name.
+func (m *Marks) Named() map[string]uint64 {
+	named := make(map[string]uint64, marks)
+	for i, n := range m {
+		named[Mark(i).String()] = n
+	}
+	return named
+}
+
+// marks are the situations that a campaign of profile p should reach.
+func (p Profile) marks() []Mark {
+	if p != Swarm {
+		return nil
+	}
+	all := make([]Mark, marks)
+	for m := range all {
+		all[m] = Mark(m)
+	}
+	return all
+}
