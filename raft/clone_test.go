@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -23,19 +24,11 @@ func (g *rig) twin(before []byte) *rig {
 	g.raft.CloneInto(c.raft)
 	d := *g.disk
 	c.disk = &d
-	d.log, d.damaged, d.blobs = mapsClone(d.log), mapsClone(d.damaged), mapsClone(d.blobs)
+	d.log, d.damaged, d.blobs = maps.Clone(d.log), maps.Clone(d.damaged), maps.Clone(d.blobs)
 	d.unfinished = slices.Clone(d.unfinished)
 	c.fetches, c.streams = slices.Clone(g.fetches), slices.Clone(g.streams)
 	c.eff, c.bytes, c.errs = consensus.Effects{}, nil, nil
 	return &c
-}
-
-func mapsClone[K comparable, V any](m map[K]V) map[K]V {
-	c := make(map[K]V, len(m))
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
 }
 
 // The rules of a rig hold over random inputs.

@@ -127,10 +127,6 @@ var commands = map[string]func(*script, arguments) string{
 	},
 }
 
-func init() {
-	commands["quiet"] = func(*script, arguments) string { return "" }
-}
-
 // forEach is each, for a command that answers nothing.
 func (s *script) forEach(a arguments, f func(*node)) string {
 	s.each(a, f)

@@ -13,10 +13,12 @@
 // answer; then Ready (ready.go) asks the state what follows from it. There is one place that sends
 // entries, one that writes, one that asks for votes:
 //
-//	raft.go         the state, Step, terms and timers
+//	raft.go         the state
+//	step.go         messages arrive: the gate, terms, one handler a kind
+//	timers.go       time passes
 //	election.go     setOut → campaign → lead; who gets a vote; handing over
 //	replicate.go    the leader's sending and what it learns from answers; the follower's appending
-//	progress.go     what a leader knows of each follower
+//	progress.go     what we know of each other member
 //	log.go          the log in memory, and how much of it is durable
 //	members.go      joint membership change
 //	read.go         read rounds and leases

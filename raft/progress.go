@@ -38,6 +38,47 @@ const (
 
 func (m mode) String() string { return [...]string{"probe", "replicate", "fetch", "snapshot"}[m] }
 
+// peer returns the other member id, or nil.
+func (r *Raft) peer(id NodeID) *peer {
+	for i := range r.peers {
+		if r.peers[i].id == id {
+			return &r.peers[i]
+		}
+	}
+	return nil
+}
+
+// meet notes which store speaks for a member. If it is another one than before, what we knew of
+// that member's log is void (etcd-io/etcd#13509: "tocommit is out of range").
+func (r *Raft) meet(m *Message) {
+	p := r.peer(m.From)
+	if p == nil {
+		return
+	}
+	p.active = r.now
+	if p.incarnation != m.Incarnation {
+		if p.incarnation != 0 && r.role == consensus.Leader {
+			r.begin(p)
+		}
+		p.incarnation = m.Incarnation
+		p.granted, p.round = false, 0
+		p.counted = r.admitted(p)
+	}
+}
+
+// admitted reports whether p may be counted in a quorum: it speaks for the store that the
+// configuration admitted, or is a founder that is not bound yet.
+func (r *Raft) admitted(p *peer) bool {
+	x := r.config().incarnation(p.id)
+	return x == 0 || x == p.incarnation
+}
+
+// isStranger reports whether this store is not the one that was admitted under our id.
+func (r *Raft) isStranger() bool {
+	x := r.config().incarnation(r.cfg.ID)
+	return x != 0 && x != r.incarnation
+}
+
 // begin starts a replication session with p from nothing: we know nothing of its log, so assume
 // that it is ours. match must not survive from an earlier session, or of an earlier term.
 func (r *Raft) begin(p *peer) {
