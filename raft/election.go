@@ -252,10 +252,7 @@ func (r *Raft) handOver() {
 	if r.transfer.to == 0 || r.transfer.sent {
 		return
 	}
-	p := r.peer(r.transfer.to)
-	if p == nil {
-		r.transfer = transfer{}
-	} else if p.match == r.log.last {
+	if p := r.peer(r.transfer.to); p.match == r.log.last {
 		r.transfer.sent = true
 		r.reply(TimeoutNow, p.id)
 	}
