@@ -233,11 +233,6 @@ func TestTheCodecDoesNotAllocate(t *testing.T) {
 	require.Equal(t, 1.0, testing.AllocsPerRun(100, func() { _ = m.DecodeFrom(b) }), "the entries, and nothing else")
 }
 
-// FuzzDecode starts from real messages, in testdata.
-func FuzzDecode(f *testing.F) {
-	f.Fuzz(func(t *testing.T, b []byte) { requireCanonical(t, b) })
-}
-
 // benchmarkMessage carries 64 entries of 100 bytes.
 func benchmarkMessage() *consensus.Message {
 	m := &consensus.Message{Kind: consensus.KindAppendEntries, From: 1, To: 2, Group: 7, Incarnation: 1 << 60, Term: 9, Index: 1000, LogTerm: 9, Commit: 990, Session: 3}

@@ -57,7 +57,7 @@ var exceptions = map[string]string{"host.go": errgroup}
 var forTests = []string{"github.com/stretchr/testify/", "pgregory.net/", "github.com/cockroachdb/datadriven", porcupine, "golang.org/x/sync/"}
 
 // visible is the top level of the repository, beside Go files.
-var visible = []string{"LICENSE", "README.md", "go.mod", "go.sum", "examples", "paxos", "raft", "sim", "storage", "testdata", "transport"}
+var visible = []string{"LICENSE", "README.md", "go.mod", "go.sum", "examples", "paxos", "raft", "sim", "storage", "transport"}
 
 // allows reports whether the file at name may import path.
 func allows(name, imported string) bool {
