@@ -80,7 +80,6 @@ func (m *member) Write(w Write)        { m.todo = append(m.todo, func() { m.repl
 func (m *member) Restore(meta SnapshotMeta) {
 	m.todo = append(m.todo, func() { m.replica.Restored(meta) })
 }
-func (m *member) node(i int) *member { return m.w.nodes[i] }
 func (m *member) lastTerm() (t Term) {
 	if n := len(m.log); n > 0 {
 		t = m.log[n-1].Term
