@@ -149,7 +149,7 @@ type Effects struct {
 	Early     []Message
 	Write     Write // nothing to write if Seq is 0
 	Messages  []Message
-	Committed []Entry
+	Committed []Entry // a piece of the engine's log, not to be changed; the next piece comes with the next Ready
 	Reads     []Read
 	Snapshots []Message // each the header of a stream: our newest snapshot follows it
 	Fetch     []Fetch   // ranges of old entries to read from storage, for slow followers
@@ -159,11 +159,10 @@ type Effects struct {
 func (e *Effects) Reset() {
 	clear(e.Early)
 	clear(e.Messages)
-	clear(e.Committed)
 	clear(e.Snapshots)
-	e.Early, e.Messages, e.Committed, e.Snapshots = e.Early[:0], e.Messages[:0], e.Committed[:0], e.Snapshots[:0]
+	e.Early, e.Messages, e.Snapshots = e.Early[:0], e.Messages[:0], e.Snapshots[:0]
 	e.Reads, e.Fetch = e.Reads[:0], e.Fetch[:0]
-	e.Write = Write{}
+	e.Write, e.Committed = Write{}, nil
 }
 
 // A Read answers Engine.Read.

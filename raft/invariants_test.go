@@ -62,7 +62,7 @@ func TestCheckFindsWhatIsBroken(t *testing.T) {
 
 // Nobody appends anywhere but at the end: that is our own mistake, and stops the process that makes it.
 func TestAnEntryOutOfPlacePanics(t *testing.T) {
-	require.Panics(t, func() { new(log).append(Entry{Index: 2}) })
+	require.Panics(t, func() { new(log).append(&Entry{Index: 2}) })
 }
 
 // A snapshot of ours always holds a configuration.

@@ -80,7 +80,7 @@ func (l *log) term(i Index) (Term, bool) {
 }
 
 // append adds the entry after the last one.
-func (l *log) append(e Entry) {
+func (l *log) append(e *Entry) {
 	if e.Index != l.last+1 {
 		panic(fmt.Sprintf("raft: entry %d appended after %d", e.Index, l.last))
 	}
@@ -89,7 +89,7 @@ func (l *log) append(e Entry) {
 		l.pages = append(l.pages, l.page(n))
 		n++
 	}
-	l.pages[n-1] = append(l.pages[n-1], e)
+	l.pages[n-1] = append(l.pages[n-1], *e)
 	l.last, l.lastTerm = e.Index, e.Term
 	l.bytes += e.Size()
 }

@@ -176,7 +176,7 @@ func (m *logModel) grow(t *rapid.T, l *log, n int) {
 	for range n {
 		m.next++
 		e := Entry{Index: m.last() + 1, Term: max(term, 1), Data: make([]byte, m.next%3)}
-		l.append(e)
+		l.append(&e)
 		m.entries, m.events = append(m.entries, e), append(m.events, m.next)
 	}
 }
@@ -230,7 +230,7 @@ func TestALogAndItsCloneShareNothingThatChanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := &log{}
 		for i := range rapid.IntRange(0, 60).Draw(t, "n") {
-			a.append(Entry{Index: Index(i + 1), Term: 1})
+			a.append(&Entry{Index: Index(i + 1), Term: 1})
 		}
 		var b log
 		a.cloneInto(&b)
@@ -239,7 +239,7 @@ func TestALogAndItsCloneShareNothingThatChanges(t *testing.T) {
 				l.truncate(Index(rapid.Uint64Range(1, uint64(l.last)).Draw(t, "from")))
 			}
 			for range 20 {
-				l.append(Entry{Index: l.last + 1, Term: Term(k + 2)})
+				l.append(&Entry{Index: l.last + 1, Term: Term(k + 2)})
 			}
 		}
 		for k, l := range []*log{a, &b} {

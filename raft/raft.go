@@ -144,7 +144,7 @@ func (r *Raft) load(rec consensus.Recovered) error {
 		if e.Index != r.log.last+1 {
 			break // a hole: it is in Damaged
 		}
-		r.log.append(e)
+		r.log.append(&e)
 		if e.Kind == consensus.EntryMembers {
 			c, err := decodeConfiguration(e.Data)
 			if err != nil {

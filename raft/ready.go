@@ -96,9 +96,11 @@ func (r *Raft) flushWrite(eff *consensus.Effects) bool {
 
 // Persisted notes what has become durable: our log, as a leader or a follower, and our own vote.
 func (r *Raft) Persisted(seq uint64) {
-	r.dirty = true
 	r.durableSeq, r.writeBegan = seq, r.now
 	r.log.persisted(seq)
+	if r.role == consensus.Leader || r.handed < min(r.commit, r.log.durable()) {
+		r.dirty = true // there may be something to commit, or to give out
+	}
 	if r.role == consensus.Candidate && r.voteSeq != 0 && seq >= r.voteSeq {
 		r.voted = true
 		r.tally()
@@ -115,10 +117,10 @@ func (r *Raft) flushReplies(eff *consensus.Effects) {
 // deliver gives out what is committed and durable here, what can be read, and what the leader asks
 // of storage.
 func (r *Raft) deliver(eff *consensus.Effects) {
-	for to := min(r.commit, r.log.durable()); r.handed < to; {
-		es := r.log.slice(r.handed+1, to, 1<<62)
-		eff.Committed = append(eff.Committed, es...)
-		r.handed += Index(len(es))
+	if to := min(r.commit, r.log.durable()); r.handed < to && len(eff.Committed) == 0 {
+		eff.Committed = r.log.slice(r.handed+1, to, 1<<62)
+		r.handed += Index(len(eff.Committed))
+		r.dirty = r.dirty || r.handed < to
 	}
 	for _, x := range r.granted {
 		a := consensus.Read{ID: x.id, Index: x.index, Until: x.until}

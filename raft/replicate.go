@@ -25,7 +25,7 @@ func (r *Raft) Propose(p consensus.Proposal) (Index, error) {
 // appendEntry adds an entry of our term. A leader only ever adds (Leader Append-Only, §5.3).
 func (r *Raft) appendEntry(kind consensus.EntryKind, from NodeID, id uint64, data []byte) Index {
 	e := Entry{Index: r.log.last + 1, Term: r.term, From: from, ID: id, Kind: kind, Data: data}
-	r.log.append(e)
+	r.log.append(&e)
 	r.uncommitted += e.Size()
 	r.dirty = true
 	return e.Index
@@ -175,7 +175,7 @@ func (r *Raft) merge(es []Entry) bool {
 		r.verified = min(r.verified, i-1)
 	}
 	for i := range es {
-		r.log.append(es[i])
+		r.log.append(&es[i])
 		if es[i].Kind == consensus.EntryMembers {
 			c, _ := decodeConfiguration(es[i].Data) // checked at the gate
 			r.adoptConfig(c)
