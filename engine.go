@@ -80,6 +80,9 @@ type EngineConfig struct {
 	// Members found the group: they hold until a configuration is in the log, and must be the
 	// same at every founder. A node that joins an existing group has none.
 	Members Members
+	// Witness says that this node keeps no state machine, for as long as its store lives: it takes
+	// no snapshot, trims its log where others have one, and leads only to help another.
+	Witness bool
 
 	ElectionTimeout   time.Duration // a follower campaigns after 1 to 2 of it without a leader; default 1s
 	HeartbeatInterval time.Duration // below half of ElectionTimeout; default a tenth of it

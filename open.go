@@ -12,9 +12,11 @@ import (
 // A GroupConfig is what a member of a group is told each time it starts. Zero values take the
 // default. All members of a group should be told the same.
 type GroupConfig struct {
-	ID           GroupID
-	Protocol     NewEngine    // raft.New
-	StateMachine StateMachine // a fresh one: it is filled from the snapshot and the log; nil only at a witness
+	ID       GroupID
+	Protocol NewEngine // raft.New
+	// StateMachine is a fresh one: it is filled from the snapshot and the log. It is nil at a witness,
+	// and only there, for as long as the store lives.
+	StateMachine StateMachine
 	// Members founds the group. Open needs it again, the same, as long as no configuration is in
 	// the log; a member that came by Join has none.
 	Members Members
@@ -123,12 +125,13 @@ func (h *Host) load(cfg GroupConfig, admit func(*Recovered) error) (*Group, erro
 	return g, nil
 }
 
-// machine returns the Machine as the snapshot left it. A witness keeps no state.
+// machine returns the Machine as the snapshot left it.
 func (h *Host) machine(cfg GroupConfig, kind MemberKind, snapshot SnapshotMeta) (*Machine, error) {
-	if kind == Witness {
-		cfg.StateMachine = nil
-	} else if cfg.StateMachine == nil && kind != NotMember {
+	switch {
+	case cfg.StateMachine == nil && kind != Witness && kind != NotMember:
 		return nil, &ConfigError{Field: "StateMachine", Value: "nil", Reason: "only a witness has none, and node " + nodeString(h.cfg.ID) + " is a " + kind.String()}
+	case cfg.StateMachine != nil && kind == Witness:
+		return nil, &ConfigError{Field: "StateMachine", Value: fmt.Sprintf("%T", cfg.StateMachine), Reason: "node " + nodeString(h.cfg.ID) + " is a witness, which keeps no state"}
 	}
 	m := NewMachine(cfg.StateMachine)
 	if snapshot.Index == 0 {
@@ -179,6 +182,9 @@ func (c GroupConfig) withDefaults(h *Host) (GroupConfig, error) {
 	if c.SnapshotSize == 0 {
 		c.SnapshotSize = 64 << 20
 	}
+	if c.StateMachine == nil {
+		c.SnapshotSize = 0 // there is nothing to take one of
+	}
 	e, err := c.engine(h).WithDefaults()
 	c.ElectionTimeout = e.ElectionTimeout
 	if err == nil && e.HeartbeatInterval < h.cfg.TickInterval {
@@ -189,7 +195,7 @@ func (c GroupConfig) withDefaults(h *Host) (GroupConfig, error) {
 
 func (c *GroupConfig) engine(h *Host) EngineConfig {
 	return EngineConfig{
-		ID: h.cfg.ID, Group: c.ID, Members: c.Members,
+		ID: h.cfg.ID, Group: c.ID, Members: c.Members, Witness: c.StateMachine == nil,
 		ElectionTimeout: c.ElectionTimeout, HeartbeatInterval: c.HeartbeatInterval,
 		MaxMessageSize: c.MaxMessageSize, MaxInflight: c.MaxInflight, MaxUncommitted: c.MaxUncommitted,
 		Seed: h.cfg.Seed + uint64(c.ID), // so that the groups of a host do not all campaign at once

@@ -163,9 +163,6 @@ func (r *Replica) compact() {
 	if r.cfg.SnapshotSize == 0 || r.grown < r.cfg.SnapshotSize || r.taking || r.restore.seq != 0 {
 		return
 	}
-	if r.state().Kind == Witness {
-		return // it has no state to take one of; its engine trims the log
-	}
 	r.grown, r.taking = 0, true
 	r.env.TakeSnapshot()
 }

@@ -104,11 +104,6 @@ func TestASnapshotIsTakenAfterSoManyBytesOneAtATime(t *testing.T) {
 	require.Len(t, x.engine.compacted, 1)
 	x.Applied([]Applied{{Index: 4, Size: 100}})
 	require.Equal(t, []string{"snapshot"}, x.step())
-
-	x.Compacted(SnapshotMeta{Index: 4}, nil)
-	x.become(Status{Kind: Witness})
-	x.Applied([]Applied{{Index: 5, Size: 100}})
-	require.Empty(t, x.step(), "a witness has no state")
 }
 
 func TestSnapshotsAndFetchesGoOutAtOnce(t *testing.T) {

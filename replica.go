@@ -73,7 +73,7 @@ type ReplicaConfig struct {
 	ID           NodeID
 	Group        GroupID
 	Life         uint32 // a random number, different in each life of the replica
-	SnapshotSize int    // take a snapshot after so many bytes of applied log; 0: never
+	SnapshotSize int    // take a snapshot after so many bytes of applied log; 0: never, as at a witness
 	// MaxParked is how many bytes of requests may wait for a leader or for its answer: above,
 	// ErrBusy. One request may exceed it. Default 1 MiB.
 	MaxParked int

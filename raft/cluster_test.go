@@ -78,6 +78,7 @@ func foundCluster(m Members) *cluster {
 // add makes a node with an empty disk, which is down.
 func (c *cluster) add(id NodeID, cfg consensus.EngineConfig) *node {
 	cfg.ID, cfg.Seed, cfg.ElectionTimeout = id, 1, time.Duration(electionTimeout)
+	cfg.Witness = cfg.Members.Kind(id) == consensus.Witness
 	n := &node{c: c, cfg: cfg, now: electionTimeout, disk: newDisk(uint64(id)), early: map[consensus.Kind]bool{}}
 	c.nodes = append(c.nodes, n)
 	return n

@@ -10,6 +10,10 @@ func (r *Raft) mayLead() bool {
 	return r.isElector() && !r.isStranger() && r.commit >= r.unsure
 }
 
+// isWitness reports whether we lead only to help another: the membership says so, or we have no
+// state machine.
+func (r *Raft) isWitness() bool { return r.kind == consensus.Witness || r.cfg.Witness }
+
 // isElector reports whether we have a vote in the configuration in effect, or in one before it that
 // may yet turn out to be: a node that holds the entry which removes it may be the only one that
 // the others can elect, until that entry is committed (thesis §4.2.2).
@@ -108,12 +112,11 @@ func (r *Raft) upToDate(m *Message) bool {
 	return m.Index >= r.log.last
 }
 
-// why returns the reason to refuse the vote that m asks for, or granted.
+// why returns the reason to refuse the vote that m asks for, or granted. Our own configuration is none:
+// it may be older than the candidate's, and its winning may need us (thesis §4.2.2). Whose vote
+// counts, under which store, is for the candidate to know.
 func (r *Raft) why(m *Message) verdict {
-	p := r.peer(m.From)
 	switch {
-	case p != nil && !p.counted:
-		return refusedStranger
 	case r.commit < r.unsure:
 		return refusedUnsure
 	case r.sticky(m):
@@ -244,7 +247,7 @@ func (r *Raft) Transfer(to NodeID) error {
 
 // handOver tells the target of a transfer to campaign, once it has the whole log.
 func (r *Raft) handOver() {
-	if r.kind == consensus.Witness && r.transfer.to == 0 {
+	if r.isWitness() && r.transfer.to == 0 {
 		if p := r.fullest(); p != nil {
 			r.Transfer(p.id)
 		}

@@ -31,7 +31,6 @@ type verdict uint8
 
 const (
 	granted verdict = iota
-	refusedStranger
 	refusedUnsure
 	refusedSticky
 	refusedLog
@@ -41,14 +40,13 @@ const (
 )
 
 var verdicts = [...]string{
-	granted:         "nothing speaks against it",
-	refusedStranger: "it speaks for another store than the one admitted under its id, so its disk was wiped; it must come back as a learner",
-	refusedUnsure:   "entries that may have been acknowledged here were damaged and are not repaired yet",
-	refusedSticky:   "a leader was heard from, or this node restarted, less than an election timeout ago (thesis §4.2.3)",
-	refusedLog:      "its log is not up to date: its last entry has an earlier term, or the same and a lower index (§5.4.1)",
-	refusedTerm:     "the term it proposes is not above ours",
-	refusedVoted:    "the vote of this term went to another candidate (§5.2)",
-	refusedLeader:   "this term has a leader",
+	granted:       "nothing speaks against it",
+	refusedUnsure: "entries that may have been acknowledged here were damaged and are not repaired yet",
+	refusedSticky: "a leader was heard from, or this node restarted, less than an election timeout ago (thesis §4.2.3)",
+	refusedLog:    "its log is not up to date: its last entry has an earlier term, or the same and a lower index (§5.4.1)",
+	refusedTerm:   "the term it proposes is not above ours",
+	refusedVoted:  "the vote of this term went to another candidate (§5.2)",
+	refusedLeader: "this term has a leader",
 }
 
 // A refusal is a vote that was not given.
@@ -207,7 +205,7 @@ func (r *Raft) explainPeer(id NodeID) string {
 	case p.incarnation == 0:
 		s += ". It has not been heard from"
 	case !p.counted:
-		s += ". It is not counted: " + verdicts[refusedStranger]
+		s += ". It is not counted: it speaks for another store than the one admitted under its id, so its disk was wiped; it must come back as a learner"
 	}
 	return s + "."
 }

@@ -10,7 +10,7 @@ func (r *Raft) Propose(p consensus.Proposal) (Index, error) {
 	switch {
 	case r.role != consensus.Leader:
 		return 0, &consensus.NotLeaderError{Leader: r.leader}
-	case r.transfer.to != 0 || r.kind == consensus.Witness:
+	case r.transfer.to != 0 || r.isWitness():
 		return 0, consensus.ErrTransferring
 	case p.Kind == consensus.EntryMembers || p.Kind == consensus.EntryNoop:
 		return 0, &consensus.ConfigError{Field: "Proposal.Kind", Value: p.Kind.String(), Reason: "only the engine makes these"}
@@ -108,7 +108,7 @@ func (r *Raft) floor() Index {
 		case c.kind(id) == consensus.Witness:
 			return 0
 		case id == r.cfg.ID:
-			return r.snapshot.Index
+			return r.covered()
 		case p.counted:
 			return p.floor
 		}
@@ -195,7 +195,7 @@ func (r *Raft) acknowledge(m *Message, match Index) {
 		}
 	}
 	a := r.reply(AppendEntriesReply, m.From)
-	a.Session, a.Index, a.Floor = m.Session, match, r.snapshot.Index
+	a.Session, a.Index, a.Floor = m.Session, match, r.covered()
 }
 
 // learnCommit takes the leader's word for what is committed, as far as our log is known to be the
@@ -275,7 +275,7 @@ func (r *Raft) onHeartbeat(m *Message) {
 	r.learnCommit(m.Commit)
 	if m.Context != 0 {
 		a := r.reply(HeartbeatReply, m.From)
-		a.Context, a.Index, a.Floor = m.Context, r.verified, r.snapshot.Index
+		a.Context, a.Index, a.Floor = m.Context, r.verified, r.covered()
 	}
 }
 

@@ -38,9 +38,17 @@ func (r *Raft) Fetched(f consensus.Fetch, es []Entry, err error) {
 	}
 }
 
+// covered is how far a snapshot of ours reaches that another node could use: a witness's are empty.
+func (r *Raft) covered() Index {
+	if r.cfg.Witness {
+		return 0
+	}
+	return r.snapshot.Index
+}
+
 // sendSnapshot has our newest snapshot streamed to p. A witness has none that anybody could use.
 func (r *Raft) sendSnapshot(p *peer) {
-	if r.kind == consensus.Witness || r.snapshot.Index == 0 {
+	if r.covered() == 0 {
 		r.probeFrom(p, r.log.last+1)
 		p.waiting = true // tried again when it answers a heartbeat
 		return
@@ -112,7 +120,7 @@ func (r *Raft) rebase(c configuration) {
 
 // Compacted adopts a snapshot that was taken here. A witness takes none: see trim.
 func (r *Raft) Compacted(meta consensus.SnapshotMeta) {
-	if meta.Index <= r.snapshot.Index || meta.Index > r.handed || r.kind == consensus.Witness {
+	if meta.Index <= r.snapshot.Index || meta.Index > r.handed || r.cfg.Witness {
 		return
 	}
 	c, err := decodeConfiguration(meta.Config)
@@ -128,7 +136,7 @@ func (r *Raft) Compacted(meta consensus.SnapshotMeta) {
 // trim makes a witness forget the log up to where the leader allows, under a snapshot of nothing.
 func (r *Raft) trim() {
 	to := min(r.trimTo, r.handed)
-	if r.kind != consensus.Witness || to <= r.snapshot.Index {
+	if !r.cfg.Witness || to <= r.snapshot.Index {
 		return
 	}
 	term, _ := r.log.term(to)

@@ -49,7 +49,7 @@ func (r *Raft) draw() {
 	r.attempt++
 	h := mix(r.cfg.Seed ^ mix(uint64(r.cfg.ID)^mix(uint64(r.term)^mix(r.attempt))))
 	r.wait = r.timeout() + Instant(h%uint64(r.timeout()))
-	if r.kind == consensus.Witness {
+	if r.isWitness() {
 		r.wait *= 2
 	}
 	r.rearm()

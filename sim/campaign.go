@@ -96,7 +96,7 @@ func (c *campaign) report() Report {
 		r.Violations = append(r.Violations, one.Violations...)
 		r.Digest = mix(r.Digest ^ one.Digest)
 	}
-	for _, m := range c.options.Profile.marks() {
+	for _, m := range c.options.marks() {
 		if r.Marks[m] == 0 {
 			r.Cold = append(r.Cold, m.String())
 		}

@@ -181,7 +181,9 @@ func (w *World) checkMatching(n *node, e *consensus.Entry) {
 	}
 }
 
-// checkCut is when n cuts its log off before index i.
+// checkCut is when n cuts its log off before index i. What is committed it must keep, but for what was
+// committed in a later term than its own: a leader of an earlier term, which may not have the entry, is
+// still obeyed by those who have not heard of the later one, and they were not counted.
 func (w *World) checkCut(n *node, i consensus.Index) {
 	w.mark(MarkTruncation)
 	st := n.replica.Status()
@@ -189,7 +191,7 @@ func (w *World) checkCut(n *node, i consensus.Index) {
 		w.fail("leader append-only", "node %d cuts its log at %d while it leads in term %d", n.id, i, st.Term)
 	}
 	for ; i < n.log.end() && i <= w.ghost.committed(); i++ {
-		if d := w.ghost.chosen.at(i); d != nil && n.termAt(i) == d.term && i > n.base.Index {
+		if d := w.ghost.chosen.at(i); d != nil && n.termAt(i) == d.term && d.by <= n.issued.Term && i > n.base.Index {
 			w.fail("state machine safety", "node %d cuts off the entry of term %d at %d, which is committed", n.id, d.term, i)
 			return
 		}
@@ -209,7 +211,8 @@ func (w *World) checkAdopt(n *node, wr *consensus.Write) {
 		return
 	}
 	w.mark(MarkSnapshotInstalled)
-	if t := n.log.at(s.Index); t != nil && *t != s.Term {
+	last := min(n.log.end()-1, s.Index)
+	if t, d := n.log.at(last), w.ghost.chosen.at(last); t != nil && d != nil && *t != d.term {
 		w.mark(MarkSnapshotDiverged)
 	}
 }
@@ -244,8 +247,8 @@ func (w *World) checkState(n *node, i consensus.Index, digest uint64) {
 
 // checkImage: snapshots at the same index are the same bytes, sessions included.
 func (w *World) checkImage(n *node, meta *consensus.SnapshotMeta, b []byte) {
-	if w.options.StateMachine != nil {
-		return // a user's snapshots need only restore the same state
+	if w.options.StateMachine != nil || n.state == nil {
+		return // a user's snapshots need only restore the same state, and a witness has none
 	}
 	known := w.ghost.images.put(meta.Index)
 	if h := hash(b); *known == 0 {

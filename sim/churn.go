@@ -135,28 +135,30 @@ func (w *World) reshape(m *consensus.Members) {
 	floor := min(2, w.plan.founders)
 	switch {
 	case kind == consensus.NotMember:
-		if m.Electors() > floor && w.dice.chance(ChooseFault, 256) { // in the same step, another one goes
+		if m.Electors() > floor && len(m.Voters) > 1 && w.dice.chance(ChooseFault, 256) { // in the same step, another one goes
 			remove(m, m.Voters[w.dice.Choose(ChooseFault, len(m.Voters))])
 		}
-		w.enter(m, n)
+		w.enter(m, n, kind)
 	case kind == consensus.Learner || kind == consensus.Joining:
 		remove(m, n.id)
 		if w.dice.chance(ChooseFault, 600) {
-			w.enter(m, n)
+			w.enter(m, n, kind)
 		}
 	case m.Electors() > floor:
 		remove(m, n.id)
-		if !n.witness && w.dice.chance(ChooseFault, 300) {
+		if kind == consensus.Voter && w.dice.chance(ChooseFault, 300) {
 			m.Learners = append(m.Learners, n.id)
 		}
 	}
 }
 
-// enter adds n to m.
-func (w *World) enter(m *consensus.Members, n *node) {
+// enter adds n to m, in which it was of a kind before. Who is to vote must be a learner first.
+func (w *World) enter(m *consensus.Members, n *node, was consensus.MemberKind) {
 	switch r := w.dice.Choose(ChooseFault, 8); {
-	case n.witness:
+	case n.witness && was == consensus.Learner:
 		m.Witnesses = append(m.Witnesses, n.id)
+	case n.witness:
+		m.Learners = append(m.Learners, n.id)
 	case r < 5:
 		m.Joining = append(m.Joining, n.id)
 	case r < 6:

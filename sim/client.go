@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -17,14 +18,6 @@ type crowd struct {
 	clock      int64 // of calls and returns
 	closed     bool  // nobody begins anything any more
 	rush       rush
-}
-
-// A rush is a short time in which everybody wants the same key, and half of them read it at one node:
-// it may be about to lose its leadership without knowing it, and must not answer as if it led.
-type rush struct {
-	until int64
-	key   uint8
-	node  consensus.NodeID
 }
 
 type client struct {
@@ -129,9 +122,13 @@ func (w *World) beginOperation(i int) {
 	w.try(i)
 }
 
+// commandOf is the command of an operation that changes something, or of a user's own machine.
 func (w *World) commandOf(o *operation) []byte {
-	if w.user.command != nil {
+	switch {
+	case w.user.command != nil:
 		return w.user.command(func(n int) int { return w.dice.Choose(ChooseClient, n) })
+	case w.options.StateMachine != nil:
+		return binary.LittleEndian.AppendUint64(nil, w.dice.id())
 	}
 	return command(o.kind, o.key, o.arg, o.old, w.dice.Choose(ChooseClient, w.plan.padding+1))
 }
@@ -215,14 +212,14 @@ func (w *World) told(i int, n *node, r consensus.Result, err error) {
 	cs := &w.clients
 	c := &cs.clients[i]
 	o := &cs.operations[c.op]
-	opening := c.doing == opening
+	opened := c.doing == opening
 	c.doing = trying
 	again := w.backoff(c)
 	if w.trace.on() {
 		w.trace.say(w, n, "answers client %d: %d, %v", i, r.Value, err)
 	}
 	switch {
-	case opening:
+	case opened:
 		if err == nil {
 			c.session, c.sequence, again = r.Value, 1, 0
 		}
@@ -259,34 +256,6 @@ func (w *World) backoff(c *client) time.Duration {
 		return w.plan.election / 8
 	}
 	return w.dice.about(ChooseDelay, w.plan.think/4) + time.Duration(c.tries)*w.plan.election/8
-}
-
-// rushTo begins a rush at n.
-func (w *World) rushTo(n *node, dwell time.Duration) {
-	cs := &w.clients
-	cs.rush = rush{until: w.now + int64(dwell), key: uint8(w.dice.Choose(ChooseClient, w.plan.keys)), node: n.id}
-	for i := range cs.clients {
-		if cs.clients[i].doing == idle {
-			w.later(i, w.dice.between(ChooseDelay, 0, dwell))
-		}
-	}
-}
-
-// hurry makes an operation of client i one of the rush.
-func (w *World) hurry(i int, o *operation) {
-	c := &w.clients.clients[i]
-	o.key = w.clients.rush.key
-	if i%2 == 0 {
-		o.kind, c.hint = opRead, w.clients.rush.node
-	}
-}
-
-// thinking is how long a client thinks after an answer.
-func (w *World) thinking() time.Duration {
-	if w.now < w.clients.rush.until {
-		return w.dice.between(ChooseDelay, 0, w.plan.election/8)
-	}
-	return w.dice.about(ChooseDelay, w.plan.think)
 }
 
 // close has everybody finish what they have begun, without delay, and begin nothing more.

@@ -1,4 +1,56 @@
-// Package sim simulates a cluster of replicas, deterministically: real engines under the real
-// Replica and Machine, with the real message codec, on a simulated network, disks, clocks and
-// clients that fail in every way they may.
+// Package sim simulates clusters, deterministically: real engines under the real Replica and
+// Machine, every message through the real codec, on a simulated network, disks, clocks and
+// clients, which fail in every way they may. One seed is one run, event by event, on any machine.
+//
+//	report, err := sim.Campaign(ctx, sim.Options{Protocol: raft.New, Seeds: 1000})
+//
+// The command sim/cmd/simulate does that from a shell. Run does it in a test, for a state machine
+// of one's own; its example is a bank.
+//
+// # A run
+//
+// A seed draws a plan: how many nodes, how slow and unreliable everything is, which faults there
+// are, and the constants of the engine itself, down to messages of one entry. The group is founded;
+// clients write, read, and compare and swap a few keys, with sessions and without, and try again;
+// the nemesis strikes, often when it hurts most: just when a leader was elected, or has committed
+// something, or is handing over. Then all faults end, and within twenty election timeouts there must
+// be a leader again, a new entry applied by every member, and an answer for every client.
+//
+// # What is checked
+//
+// After every event: election safety, leader append-only, log matching, leader completeness and
+// state machine safety, as the Raft paper states them in figure 3; that the commit index never goes
+// back; that what is committed is durable at a quorum of each half of the configuration; that votes,
+// candidacies and acknowledgements are durable when they leave; one vote a term, for ever; that
+// nobody applies what is not durable and committed; that replicas are in the same state at the same
+// index, restored snapshots and sessions included; that what a caller was told stays true; that
+// messages do not breed messages; and the engine's own Check. At the end of a run: the clients'
+// histories are linearizable.
+//
+// The checks know a protocol by its messages, writes and statuses only, never by a hook in it. All
+// that is particular to Raft's messages is in check_raft.go.
+//
+// # Reading it
+//
+//	run.go        the life of a world, and its one loop
+//	world.go      what a world is made of; queue.go, its events
+//	choice.go     the Chooser, the only source of nondeterminism; dice.go, what is made of it
+//	plan.go       what a seed draws
+//	node.go       a machine; env.go, what its replica asks of it; disk.go, jobs.go, snapshots.go, clock.go
+//	network.go    messages; hoard.go, those held back; partition.go, links that fail
+//	client.go     who uses the group; registers.go, what they use
+//	nemesis.go    who spoils it; churn.go, by changing the membership
+//	check.go      what may never happen; ghost.go, what the checks remember; audit.go, linearize.go
+//	liveness.go   what must happen once the faults are over
+//	marks.go      what a campaign must have seen; recognise.go, how it is seen
+//	campaign.go   many seeds on all processors; the only goroutines
+//
+// # What it does not test
+//
+// Disks lose what was not finished, and nothing else: damage to what was durable, failing writes and
+// full disks are for the tests of the storage. Messages are lost, delayed and doubled, never altered.
+// The Host, its goroutines, the sockets and the files are not in it. All nodes run one version. Clocks
+// drift by at most 5 % and never step, as consensus.Members.Lease demands. Random runs show the presence
+// of bugs; that they find none proves nothing, and the planted bugs of sim/mutants say how much to make
+// of it.
 package sim

@@ -108,11 +108,6 @@ func (n *node) restored(meta consensus.SnapshotMeta) {
 		return
 	}
 	meta = n.disk.snapshot
-	if n.witness {
-		n.slot = slot{}
-		n.replica.Restored(meta)
-		return
-	}
 	if err := n.machine.Restore(meta, bytes.NewReader(n.disk.image)); err != nil {
 		n.w.fail("restore", "node %d cannot restore the snapshot at %d: %v", n.id, meta.Index, err)
 		return

@@ -60,9 +60,10 @@ func (m *Marks) Named() map[string]uint64 {
 	return named
 }
 
-// marks are the situations that a campaign of profile p should reach.
-func (p Profile) marks() []Mark {
-	if p != Swarm {
+// marks are the situations that a campaign should reach. One or two nodes, or a profile that leaves
+// faults out, cannot reach them all.
+func (o *Options) marks() []Mark {
+	if o.Profile != Swarm || o.Nodes == 1 || o.Nodes == 2 {
 		return nil
 	}
 	all := make([]Mark, marks)

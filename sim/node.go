@@ -14,7 +14,7 @@ type node struct {
 	w       *World
 	id      consensus.NodeID
 	index   uint8
-	witness bool // keeps no state machine; that is so for as long as its disk lives
+	witness bool // has no state machine: a witness, when it is anything
 	founder bool // of the group, with the disk that it has
 
 	up      bool
@@ -56,7 +56,7 @@ func (n *node) reset(w *World, i int) {
 		waiting: n.waiting[:0], jobs: n.jobs, disk: n.disk, log: n.log,
 	}
 	n.founder = i < w.plan.founders
-	n.witness = w.plan.witness && i == w.plan.founders-1
+	n.witness = w.plan.witness && i == w.plan.founders-1 || !n.founder && w.dice.chance(ChooseIdentity, 200)
 	n.jobs.reset()
 	n.disk.format(w.dice.id())
 	n.lost = lostDisk{}
@@ -80,7 +80,7 @@ func (n *node) start() {
 
 	rec := n.disk.recover()
 	cfg := consensus.EngineConfig{
-		ID: n.id, Group: group,
+		ID: n.id, Group: group, Witness: n.witness,
 		ElectionTimeout: w.plan.election, HeartbeatInterval: w.plan.heartbeat,
 		MaxMessageSize: w.plan.maxMessage, MaxInflight: w.plan.maxInflight,
 		Seed: w.dice.id(),
@@ -96,9 +96,13 @@ func (n *node) start() {
 	}
 	n.engine = engine
 	n.boot(rec.Snapshot)
+	snapshotSize := w.plan.snapshotSize
+	if n.witness {
+		snapshotSize = 0
+	}
 	n.replica = consensus.NewReplica(consensus.ReplicaConfig{
 		ID: n.id, Group: group, Life: uint32(w.dice.id()>>32) | 1,
-		SnapshotSize: w.plan.snapshotSize, RetryInterval: w.plan.retry, NoForward: w.plan.noForward,
+		SnapshotSize: snapshotSize, RetryInterval: w.plan.retry, NoForward: w.plan.noForward,
 	}, engine, n, rec)
 	n.remember(&rec)
 	w.after(w.dice.between(ChooseDelay, 0, w.plan.tick), event{kind: eventTick, node: n.index, life: n.life})
@@ -115,7 +119,7 @@ func (n *node) boot(meta consensus.SnapshotMeta) {
 		sm = n.state
 	}
 	n.machine = consensus.NewMachine(sm)
-	if meta.Index != 0 && !n.witness {
+	if meta.Index != 0 {
 		if err := n.machine.Restore(meta, bytes.NewReader(n.disk.image)); err != nil {
 			n.w.fail("restore", "node %d cannot restore the snapshot at %d that it stored: %v", n.id, meta.Index, err)
 		}

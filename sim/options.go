@@ -49,7 +49,7 @@ type Profile uint8
 
 const (
 	Swarm   Profile = iota // every seed draws its own faults, sizes, timings and engine constants
-	Calm                   // no faults: delays only
+	Calm                   // no faults: delays, and leaders that hand over
 	Cuts                   // links fail, in many shapes
 	Hoarder                // messages are held back until a later election
 	Crashes                // nodes crash, often just when it hurts most

@@ -62,10 +62,11 @@ func (d dice) draw(o *Options) plan {
 	case Hoarder:
 		p.hunt, p.hold = 300, 700
 		p.faults[faultHoard] += 8
-		p.faultEvery, p.dwell = p.faultEvery/4, max(p.dwell, 2*p.election)
+		p.dwell = max(p.dwell, 2*p.election)
+		p.faultEvery = max(p.faultEvery/4, p.dwell/3)
 	case Crashes:
 		p.hunt = 300
-		p.faultEvery /= 4
+		p.faultEvery = max(p.faultEvery/4, p.dwell/3)
 	case Storm:
 		d.storm(&p)
 	}
