@@ -89,14 +89,6 @@ func (d dice) mood(p Profile) Profile {
 
 func (d dice) oneOf(values ...int) int { return values[d.Choose(ChooseOptions, len(values))] }
 
-// rare is hi with probability p, else 0.
-func (d dice) rare(p, hi int) int {
-	if d.chance(ChooseOptions, p) {
-		return hi
-	}
-	return 0
-}
-
 // shape draws who there is, and for how long.
 func (d dice) shape(o *Options) plan {
 	p := plan{
