@@ -85,10 +85,10 @@ type EngineConfig struct {
 	Witness bool
 
 	ElectionTimeout   time.Duration // a follower campaigns after 1 to 2 of it without a leader; default 1s
-	HeartbeatInterval time.Duration // below half of ElectionTimeout; default a tenth of it
+	HeartbeatInterval time.Duration // at most half of ElectionTimeout; default a tenth of it
 	MaxMessageSize    int           // bytes of entries in one message (one entry may exceed it); default 256 KiB
 	MaxInflight       int           // bytes sent to one follower and not acknowledged; default 4 MiB
-	MaxUncommitted    int           // bytes proposed and not committed: above, ErrBusy; default 64 MiB
+	MaxUncommitted    int           // bytes proposed and not yet committed and durable here: above, ErrBusy; default 64 MiB
 	Seed              uint64        // of the randomised timeouts; the same seed gives the same run
 }
 
@@ -218,10 +218,10 @@ type Status struct {
 	Changing     bool    // a change is not complete yet
 
 	Transferring   NodeID // the leader hands over to this one
-	Uncommitted    int    // bytes proposed and not committed
+	Uncommitted    int    // bytes proposed and not yet committed and durable here
 	LogBytes       int    // bytes of log in memory
 	Contradictions uint64 // messages dropped because they contradict what is known to be chosen
-	Ignored        uint64 // messages dropped because they were malformed, or from no member
+	Ignored        uint64 // messages dropped because they were malformed
 	Refused        bool   // this store is not the one that the membership is bound to: see Members.Bound
 }
 
@@ -238,7 +238,7 @@ type Topic uint8
 const (
 	// WhyNotCommitted: why is the entry at Index not committed?
 	WhyNotCommitted Topic = iota
-	// WhyNoVote: why would Node not get our vote, or why did it not when it asked last?
+	// WhyNoVote: why did Node not get our vote when it asked last?
 	WhyNoVote
 	// WhyNotLeader: why does this node not lead? If it did: why did it step down?
 	WhyNotLeader

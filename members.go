@@ -119,6 +119,17 @@ func (m *Members) need() int {
 // Agreed returns the highest value that a quorum has reached, when at says what each elector
 // has reached. With no electors at all it is as high as can be.
 func Agreed[T ~int64 | ~uint64](m *Members, at func(NodeID) T) T {
+	return reachedBy(m, m.need(), at)
+}
+
+// Unavoidable returns the highest value that some member of every quorum has reached: so many have
+// that the others are no quorum. With no electors at all it is as high as can be.
+func Unavoidable[T ~int64 | ~uint64](m *Members, at func(NodeID) T) T {
+	return reachedBy(m, m.Electors()-m.need()+1, at)
+}
+
+// reachedBy is the highest value that n electors have reached.
+func reachedBy[T ~int64 | ~uint64](m *Members, n int, at func(NodeID) T) T {
 	var stack [16]T // a group with more electors than this is a mistake, but a legal one
 	reached := stack[:0]
 	for _, id := range m.Voters {
@@ -135,7 +146,7 @@ func Agreed[T ~int64 | ~uint64](m *Members, at func(NodeID) T) T {
 			reached[k], reached[k-1] = reached[k-1], reached[k]
 		}
 	}
-	return reached[len(reached)-m.need()]
+	return reached[len(reached)-n]
 }
 
 // All calls f for every member, in a fixed order.
@@ -166,7 +177,7 @@ func (m *Members) Clone() Members {
 }
 
 // Validate returns a *ConfigError that names the first mistake: a zero or repeated id, nobody
-// who could lead, a negative lease.
+// who could lead, witnesses that are a quorum by themselves, a negative lease.
 func (m *Members) Validate() error {
 	if len(m.Voters) == 0 {
 		return &ConfigError{Field: "Members.Voters", Value: "[]", Reason: "a group needs a voter"}
@@ -183,6 +194,9 @@ func (m *Members) Validate() error {
 		}
 		seen[id] = true
 	})
+	if err == nil && len(m.Witnesses) >= m.need() {
+		err = &ConfigError{Field: "Members.Witnesses", Value: fmt.Sprint(m.Witnesses), Reason: "every quorum needs a voter, as a witness keeps no state"}
+	}
 	if err == nil && m.Lease < 0 {
 		err = &ConfigError{Field: "Members.Lease", Value: m.Lease.String(), Reason: "a duration cannot be negative"}
 	}

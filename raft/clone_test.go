@@ -76,6 +76,20 @@ func TestACloneIsTheSameAndSharesNothing(t *testing.T) {
 	})
 }
 
+// A snapshot that waits to be adopted is part of the state: the next write will name it.
+func TestTheStateTellsAPendingAdoption(t *testing.T) {
+	c := subject(t, 3, 1, 1)
+	c.win()
+	c.ack(2, 3)
+	c.flush()
+	r := c.raft(1)
+	require.NotZero(t, r.handed)
+	r.Compacted(consensus.SnapshotMeta{Index: r.handed, Term: r.term, Config: r.config().encode()})
+	pending := r.AppendState(nil)
+	r.adopt = nil
+	require.NotEqual(t, pending, r.AppendState(nil))
+}
+
 // The encoding of the state of an engine tells two states apart that differ in what they may do.
 func TestTheStateTellsDifferencesApart(t *testing.T) {
 	base := func() *cluster {

@@ -200,7 +200,7 @@ func (r *Raft) tally() {
 func (r *Raft) lead() {
 	r.role, r.leader = consensus.Leader, r.cfg.ID
 	r.termStart = r.log.last + 1
-	r.uncommitted = 0
+	r.uncommitted, r.settled = 0, r.log.last
 	r.quorumAt, r.nextBeat = r.now, r.now
 	r.beat, r.noLease, r.confirmed, r.round = true, false, 0, 0
 	for i := range r.peers {

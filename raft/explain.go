@@ -51,7 +51,6 @@ var verdicts = [...]string{
 
 // A refusal is a vote that was not given.
 type refusal struct {
-	to      NodeID
 	term    Term
 	index   Index
 	logTerm Term
@@ -60,8 +59,8 @@ type refusal struct {
 
 // note remembers the answer to a request for a vote, if it was no.
 func (r *Raft) note(m *Message, v verdict) {
-	if v != granted {
-		r.refused = refusal{m.From, m.Term, m.Index, m.LogTerm, v}
+	if p := r.peer(m.From); p != nil && v != granted {
+		p.refused = refusal{m.Term, m.Index, m.LogTerm, v}
 	}
 }
 
@@ -103,6 +102,8 @@ func (r *Raft) explainCommit(i Index) string {
 		b.WriteString(".")
 	case t != r.term:
 		fmt.Fprintf(&b, " That is a quorum, but the entry is of term %d and the leader of term %d: an entry of an earlier term on a majority may still be overwritten (§5.4.2, Figure 8). It will be committed with the first entry of term %d, at %d or above.", t, r.term, r.term, r.termStart)
+	default:
+		b.WriteString(" That is a quorum, and it will be committed at once.")
 	}
 	return b.String()
 }
@@ -153,9 +154,9 @@ func (r *Raft) electors() func(yield func(NodeID) bool) {
 }
 
 func (r *Raft) explainVote(id NodeID) string {
-	if r.refused.to == id && id != 0 {
+	if p := r.peer(id); p != nil && p.refused.why != granted {
 		return fmt.Sprintf("Node %d asked for a vote in term %d with a log that ends at %d/%d and was refused: %s. Ours ends at %d/%d, in term %d.",
-			id, r.refused.term, r.refused.index, r.refused.logTerm, verdicts[r.refused.why], r.log.last, r.log.lastTerm, r.term)
+			id, p.refused.term, p.refused.index, p.refused.logTerm, verdicts[p.refused.why], r.log.last, r.log.lastTerm, r.term)
 	}
 	return fmt.Sprintf("Node %d has been refused no vote here. In term %d the vote went to %d (0: nobody).", id, r.term, r.vote)
 }

@@ -94,7 +94,10 @@ func decodeConfiguration(b []byte) (c configuration, err error) {
 		return c, bad
 	}
 	c.from, c.id = NodeID(from), id
-	return c, c.now.Validate()
+	if err = c.now.Validate(); err == nil && !c.was.Equal(&Members{}) {
+		err = c.was.Validate()
+	}
+	return c, err
 }
 
 // config is the configuration in effect: the last one in the log, committed or not.
@@ -209,7 +212,26 @@ func (r *Raft) admissible(m *Members) error {
 			}
 		}
 	}
+	if len(m.Witnesses)+len(r.config().now.Witnesses) > 0 && !r.keepsState(m) {
+		return &consensus.ConfigError{Field: "Members.Voters", Value: fmt.Sprint(m.Voters), Reason: "with a witness, every quorum needs a voter that has caught up"}
+	}
 	return nil
+}
+
+// keepsState reports whether every quorum of m has a voter that holds all that is committed. A witness
+// may have trimmed what such voters held in the membership before (see floor), so that those who come
+// must have it before they take their place.
+func (r *Raft) keepsState(m *Members) bool {
+	return consensus.Unavoidable(m, func(id NodeID) Index {
+		switch p := r.peer(id); {
+		case m.Kind(id) == consensus.Witness:
+			return 0
+		case id == r.cfg.ID:
+			return r.log.durable()
+		default:
+			return p.match
+		}
+	}) >= r.commit
 }
 
 // bind returns m with every elector bound to its store: the one it was bound to before or, if it

@@ -9,6 +9,7 @@ type peer struct {
 	counted     bool    // that is the store which was admitted: see admitted
 	active      Instant // when it spoke last
 	granted     bool    // it gave us its vote in this attempt
+	refused     refusal // the last vote that it did not get from us
 
 	mode      mode
 	match     Index   // its log is durable and matches ours up to here; match < next

@@ -72,7 +72,8 @@ type Raft struct {
 	// Leaders.
 	termStart   Index    // our first entry of this term
 	session     uint64   // the last replication session begun
-	uncommitted int      // bytes in our log above commit
+	uncommitted int      // bytes in our log above settled
+	settled     Index    // committed, and durable here; only entries of this term count
 	nextBeat    Instant  // when the next heartbeat is due
 	beat        bool     // begin a heartbeat round now
 	rounds      []round  // begun and not confirmed by a quorum, oldest first
@@ -95,7 +96,6 @@ type Raft struct {
 	durableSeq  uint64                  // the last write finished
 	writeBegan  Instant                 // when the oldest unfinished write was issued, or the last one finished
 	steppedDown reason                  // why we led no longer, last time
-	refused     refusal                 // the last vote that we refused
 
 	contradictions, ignored uint64
 }

@@ -12,6 +12,7 @@ func (r *Raft) Ready(eff *consensus.Effects) bool {
 	before := volume(eff)
 	if r.role == consensus.Leader {
 		r.advanceCommit()
+		r.settle()
 		r.completeChange()
 	}
 	if r.role == consensus.Leader { // it may have stepped down
@@ -64,10 +65,16 @@ func (r *Raft) advanceCommit() {
 	if t, _ := r.log.term(i); t != r.term {
 		return
 	}
-	for k := max(r.commit+1, r.termStart); k <= i; k++ {
-		r.uncommitted -= r.log.entry(k).Size()
-	}
 	r.commit = i
+}
+
+// settle takes what is committed, and durable here, out of the budget for proposals. Both, as a
+// leader whose disk is slower than a quorum of others must not take in more than it can write.
+func (r *Raft) settle() {
+	for to := min(r.commit, r.log.durable()); r.settled < to; {
+		r.settled++
+		r.uncommitted -= r.log.entry(r.settled).Size()
+	}
 }
 
 // flushWrite is the only place that writes. One write holds all that changed since the last, but for

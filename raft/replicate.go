@@ -96,8 +96,8 @@ func (r *Raft) after(p *peer) (es []Entry, prevTerm Term, ok bool) {
 	return nil, 0, false
 }
 
-// floor is how far a witness may trim its log: up to where full replicas that meet every election
-// quorum hold snapshots. Whoever is elected then needs nothing below it from a witness.
+// floor is how far a witness may trim its log: up to where every election quorum has a full replica
+// with a snapshot. Whoever is elected then needs nothing below it from a witness. See keepsState.
 func (r *Raft) floor() Index {
 	c := r.config()
 	if len(c.now.Witnesses)+len(c.was.Witnesses) == 0 {
@@ -114,7 +114,7 @@ func (r *Raft) floor() Index {
 		}
 		return 0
 	}
-	return min(consensus.Agreed(&c.now, at), consensus.Agreed(&c.was, at))
+	return min(consensus.Unavoidable(&c.now, at), consensus.Unavoidable(&c.was, at))
 }
 
 // onAppendEntries makes our log like the leader's from where they meet (§5.3), or says that they
@@ -190,7 +190,7 @@ func (r *Raft) merge(es []Entry) bool {
 func (r *Raft) acknowledge(m *Message, match Index) {
 	for i := range r.replies {
 		if a := &r.replies[i]; a.Kind == AppendEntriesReply && a.To == m.From && a.Session == m.Session && !a.Reject {
-			a.Index = max(a.Index, match)
+			a.Index, a.Floor = max(a.Index, match), r.covered()
 			return
 		}
 	}

@@ -12,7 +12,7 @@ const (
 	MarkOldTermMajority                 // a leader left an old entry uncommitted although a majority had it: Figure 8
 	MarkProposalOverwritten             // a proposal was overwritten
 	MarkPreVoteRefused                  // a pre-vote was refused
-	MarkStepDownNoQuorum                // a leader stepped down because it heard from no quorum
+	MarkStepDown                        // a leader stepped down by itself: it heard from no quorum, or its disk was stuck
 	MarkHeldReleased                    // messages held back since an earlier election arrived
 	MarkJointCrash                      // a crash interrupted a joint change
 	MarkChangeRolledBack                // a change of membership was truncated
@@ -38,7 +38,7 @@ const (
 
 var markNames = [marks]string{
 	"split vote", "truncation", "leader crash with uncommitted tail", "crash losing unfinished writes",
-	"old-term entry on a majority", "proposal overwritten", "pre-vote refused", "leader stepped down without quorum",
+	"old-term entry on a majority", "proposal overwritten", "pre-vote refused", "leader stepped down by itself",
 	"held messages released", "joint change interrupted by crash", "change rolled back", "learner promoted",
 	"removed leader stepped down", "wiped node rejoined", "witness voted", "snapshot taken", "snapshot installed",
 	"snapshot after divergence", "fetch served", "fetch failed", "transfer succeeded", "transfer failed",

@@ -32,7 +32,7 @@ func (w *World) recogniseEnd(n *node, old, st *consensus.Status) {
 		if st.Kind == consensus.NotMember {
 			w.mark(MarkRemovedLeader)
 		} else {
-			w.mark(MarkStepDownNoQuorum)
+			w.mark(MarkStepDown)
 		}
 	}
 	w.recogniseFigure8(n, old)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/consensus-go/consensus/sim"
@@ -52,6 +54,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (int, err
 	}
 	if asJSON {
 		err = json.NewEncoder(stdout).Encode(summary(o, &r.Report))
+		if r.Failed() && len(r.Violations) == 0 {
+			fmt.Fprintln(stderr, "simulate run: never reached:", strings.Join(r.Cold, ", "))
+		}
 	} else {
 		err = printReport(stdout, o, r)
 	}
