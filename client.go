@@ -54,9 +54,6 @@ const sessionHead = 16
 // Close ends the session. One that was closed or evicted before is no error.
 func (s *Session) Close(ctx context.Context) error {
 	_, err := s.group.insist(ctx, EntrySessionClose, AppendSessionClose(nil, s.id))
-	if errors.Is(err, ErrNoSession) {
-		return nil
-	}
 	return err
 }
 
@@ -110,8 +107,8 @@ func (g *Group) insist(ctx context.Context, kind EntryKind, data []byte) (Result
 	for unknown := false; ; {
 		r, err := g.request(ctx, event{kind: eventPropose, entry: kind, data: data})
 		switch {
-		case err == nil:
-			return r, nil
+		case err == nil, kind == EntrySessionClose && errors.Is(err, ErrNoSession):
+			return r, nil // a session that is gone is closed, whoever did it
 		case ctx.Err() == nil && g.passing(err):
 			unknown = unknown || errors.Is(err, ErrUnknown)
 			g.rest(ctx)

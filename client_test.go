@@ -3,13 +3,16 @@ package consensus_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/transport"
 )
 
 func TestASessionAppliesOnceHoweverManyLeadersStop(t *testing.T) {
@@ -87,5 +90,59 @@ func TestASessionBoundsItsOpenCommands(t *testing.T) {
 		clients.Wait()
 		require.NoError(t, n.group.Read(background))
 		require.Len(t, n.journal.all(), 3*consensus.MaxAnswers)
+	})
+}
+
+func TestASessionThatIsGoneIsClosed(t *testing.T) {
+	inBubble(t, consensus.GroupConfig{SnapshotSize: 2000}, func(c *cluster) {
+		n := c.leader()
+		session, err := n.group.OpenSession(background)
+		require.NoError(t, err)
+		for _, o := range c.nodes {
+			if o != n {
+				o.disk.delay.Store(int64(100 * time.Millisecond))
+			}
+		}
+		closed := make(chan error, 1)
+		go func() { closed <- session.Close(background) }()
+		time.Sleep(50 * time.Millisecond)
+		c.isolate(n) // the others have the entry, and their answers are lost
+		for _, o := range c.nodes {
+			o.disk.delay.Store(0)
+		}
+		for i := range 200 {
+			c.others(n)[0].group.Propose(background, fmt.Append(nil, i))
+		}
+		c.rejoin(n) // by a snapshot, so that the first attempt is unknown
+		require.NoError(t, <-closed)
+	})
+}
+
+// others are all nodes but n.
+func (c *cluster) others(n *node) []*node {
+	return slices.DeleteFunc(slices.Clone(c.nodes), func(o *node) bool { return o == n })
+}
+
+func TestAProposalThroughAWitnessHasTheStateMachinesAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cluster{t: t, network: transport.NewNetwork()}
+		defer c.stopAll()
+		for id := consensus.NodeID(1); id <= 3; id++ {
+			n := c.newNode(id)
+			cfg := c.groupConfig(n)
+			cfg.Members = consensus.Members{Voters: []consensus.NodeID{1, 2}, Witnesses: []consensus.NodeID{3}}
+			if id == 3 {
+				cfg.StateMachine = nil
+			}
+			var err error
+			n.group, err = n.host.Create(cfg)
+			require.NoError(t, err)
+		}
+		c.leader().journal.before = func(string) { time.Sleep(time.Millisecond) } // the witness is done first
+		for i := range 100 {
+			result, err := c.nodes[2].group.Propose(background, fmt.Append(nil, i))
+			require.NoError(t, err)
+			require.Equal(t, uint64(i+1), result.Value)
+		}
 	})
 }

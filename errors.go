@@ -25,7 +25,7 @@ var (
 	// ErrNotLeader: this replica does not lead. An ErrNotApplied.
 	ErrNotLeader = notApplied("not the leader")
 	// ErrTransferring: the leader is handing over and takes nothing until that has ended. An
-	// ErrNotApplied. A Replica parks the request; callers of a Group never see this.
+	// ErrNotApplied. A proposal waits for that and never sees this; a second Transfer does.
 	ErrTransferring = notApplied("leadership is being transferred")
 	// ErrBusy: as much is in flight as may be. An ErrNotApplied.
 	ErrBusy = notApplied("too much in flight")

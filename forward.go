@@ -21,16 +21,20 @@ import (
 //
 //	A request has one stamp at a time. It gets another one only after an answer of "never" to
 //	the first. A stamp T is honoured only by the leader of T, which is one replica (election
-//	safety) in one life (a replica that restarts leads no term up to the one that it recovered,
-//	and others see it lead only terms that are durable). In that life the gate lets every ID
-//	pass at most once for T: it remembers what it let pass and what it refused, and what it
-//	cannot remember it does not let pass. So a request is proposed at most once for each stamp;
-//	and not at all for one that it was refused for.
+//	safety) in one life. The terms that a node leads grow from one election to the next, over
+//	all its lives and also when its disk was wiped: a quorum of the later one has a voter of the
+//	earlier one, who has not forgotten its term. So no earlier life led a term that is not below
+//	the first that this one has led; of those below, and as long as it has led none, it does not
+//	know what its former self let pass. In its own terms the gate lets every ID pass at most once
+//	for T: it remembers what it let pass and what it refused, and what it cannot remember it does
+//	not let pass. So a request is proposed at most once for each stamp; and not at all for one
+//	that it was refused for.
 //
-// "Never" is OutcomeNotLeader, or what the engine refused the proposal with. All the gate cannot
-// vouch for is OutcomeUnknown. A copy of a request that is pending here gets no answer: its
-// original will. An origin that hears nothing sends the request again, with the same stamp, and so
-// learns in the end; or it sees the entry applied itself, which may well be first.
+// "Never" is OutcomeNotLeader, or what the engine refused the proposal with, or OutcomeBusy to a
+// copy of one that it refused. All the gate cannot vouch for is OutcomeUnknown. A copy of a request
+// that is pending here gets no answer: its original will. An origin that hears nothing sends the
+// request again, with the same stamp, and so learns in the end; or it sees the entry applied
+// itself, which may well be first.
 
 // maxForward is how many bytes of entries a Forward carries; a single one may exceed it.
 const maxForward = 256 << 10
@@ -146,7 +150,7 @@ func (r *Replica) onForward(m *Message) {
 		case gateUnknown:
 			r.replyOutcome(m, e.ID, ErrUnknown)
 		case gateRefused:
-			r.replyOutcome(m, e.ID, ErrNotLeader)
+			r.replyOutcome(m, e.ID, refusedBy(st, m.Term))
 		case gateNew:
 			if st.Role == Leader && st.Term == m.Term {
 				r.accept(m, e)
@@ -156,6 +160,15 @@ func (r *Replica) onForward(m *Message) {
 			}
 		}
 	}
+}
+
+// refusedBy is what a copy of a refused request is told: never, like its original. From the leader
+// of the stamp itself that is ErrBusy: the origin would wait for another leader after ErrNotLeader.
+func refusedBy(st *Status, stamp Term) error {
+	if st.Role == Leader && st.Term == stamp {
+		return ErrBusy
+	}
+	return ErrNotLeader
 }
 
 // forwardable reports whether m is a Forward as it should be. Any other is ignored.

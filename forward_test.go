@@ -188,7 +188,7 @@ func TestARefusalHoldsForEveryCopy(t *testing.T) {
 	require.Equal(t, []Outcome{OutcomeBusy}, x.replies(7, 1))
 	x.engine.err = nil
 	x.Deliver(forwardOf(7, 1))
-	require.Equal(t, []Outcome{OutcomeNotLeader}, x.replies(7, 1), "the caller was told that it never will be applied")
+	require.Equal(t, []Outcome{OutcomeBusy}, x.replies(7, 1), "the caller was told that it never will be applied")
 	require.Empty(t, x.engine.proposals)
 }
 
@@ -204,25 +204,104 @@ func TestALateForwardIsNeverProposed(t *testing.T) {
 	x.Deliver(forwardOf(9, 4))
 	x.Deliver(forwardOf(7, 5))
 	require.Equal(t, []Outcome{OutcomeUnknown}, x.replies(7, 5), "what was proposed in 7 is forgotten")
-	x.Deliver(forwardOf(1, 6))
-	require.Equal(t, []Outcome{OutcomeUnknown}, x.replies(1, 6), "an earlier life may have proposed it")
+	x.Deliver(forwardOf(6, 6))
+	require.Equal(t, []Outcome{OutcomeUnknown}, x.replies(6, 6), "an earlier life may have proposed it")
 	x.Deliver(forwardOf(10, 7))
 	require.Equal(t, []Outcome{OutcomeUnknown}, x.replies(10, 7), "a term not heard of")
 	require.Len(t, x.engine.proposals, 2)
 }
 
-func TestARefusalOutlastsTheRefuser(t *testing.T) {
-	x := newRig(t, ReplicaConfig{}).follow(0, 7)
+func TestARefusalOutlastsTheLeadership(t *testing.T) {
+	x := newRig(t, ReplicaConfig{}).lead(5)
+	x.Deliver(forwardOf(5, 9))
+	x.follow(0, 7)
 	x.Deliver(forwardOf(7, 1))
 	require.Equal(t, []Outcome{OutcomeNotLeader}, x.replies(7, 1))
 	x.lead(7)
 	x.Deliver(forwardOf(7, 1))
-	require.Equal(t, []Outcome{OutcomeNotLeader}, x.replies(7, 1))
-	require.Empty(t, x.engine.proposals)
+	require.Equal(t, []Outcome{OutcomeBusy}, x.replies(7, 1))
+	require.Len(t, x.engine.proposals, 1)
+}
 
-	x = newRig(t, ReplicaConfig{}).follow(0, 1)
-	x.Deliver(forwardOf(1, 1))
-	require.Equal(t, []Outcome{OutcomeUnknown}, x.replies(1, 1), "an earlier life may have led term 1")
+func TestALostRefusalIsSaidAgain(t *testing.T) {
+	leader := newRig(t, ReplicaConfig{}).lead(7)
+	leader.engine.err = ErrConfigIndex
+	origin := newRig(t, ReplicaConfig{})
+	origin.cfg.ID = 2
+	origin.follow(1, 7)
+	id := origin.NextID()
+	origin.Change(id, Members{Voters: []NodeID{1, 2}}, 9)
+	m := origin.sent()[0]
+	leader.Deliver(&m)
+	require.Len(t, leader.sent(), 1, "it is lost")
+	origin.pass(1e9)
+	m = origin.sent()[0]
+	leader.Deliver(&m)
+	m = leader.sent()[0]
+	origin.Deliver(&m)
+	origin.Pump()
+	origin.requireAnswer(id, ErrNotApplied)
+}
+
+// sent pumps, and takes what was sent since the last time.
+func (x *rig) sent() []Message {
+	x.Pump()
+	return x.env.messages()
+}
+
+// The leader of 7 lets a request pass, loses its disk, and comes back by Join.
+func TestALeaderWhoseDiskWasWipedSaysNeverOfNothingThatItProposed(t *testing.T) {
+	origin := newRig(t, ReplicaConfig{})
+	origin.cfg.ID = 2
+	origin.follow(1, 7)
+	id := origin.propose("a")
+	m := origin.sent()[0]
+	before := newRig(t, ReplicaConfig{}).lead(7)
+	before.Deliver(&m)
+	require.Len(t, before.engine.proposals, 1, "and a quorum has it")
+
+	wiped := newRig(t, ReplicaConfig{})
+	wiped.Replica = NewReplica(ReplicaConfig{ID: 1, Group: 1}, wiped.engine, wiped.env, Recovered{Incarnation: 9})
+	wiped.follow(3, 8) // it is a learner
+	wiped.Deliver(&m)
+	for _, reply := range wiped.sent() {
+		require.Equal(t, OutcomeUnknown, reply.Outcome)
+		origin.Deliver(&reply)
+	}
+	origin.follow(3, 8)
+	require.Empty(t, origin.sent(), "it would be proposed twice")
+	origin.requireAnswer(id, ErrUnknown)
+}
+
+func TestRestartsOfAnOriginDoNotShutOutOthers(t *testing.T) {
+	x := newRig(t, ReplicaConfig{}).lead(7)
+	for life := range uint64(2 * gateOrigins) {
+		x.Deliver(forwardOf(7, life<<32|1))
+	}
+	require.Empty(t, x.sent())
+	m := forwardOf(7, 1)
+	m.From, m.Entries[0].From = 3, 3
+	x.Deliver(m)
+	require.Empty(t, x.sent())
+	require.Len(t, x.engine.proposals, 2*gateOrigins+1)
+}
+
+func TestAnOriginWithoutStateWaitsForTheLeadersAnswer(t *testing.T) {
+	x := newRig(t, ReplicaConfig{}).follow(2, 7)
+	id := x.propose("a")
+	x.Applied([]Applied{{Index: 1, From: 1, ID: id, Err: ErrUnknown}}) // a witness's Machine
+	x.Pump()
+	require.True(t, x.open(id))
+	x.answerForward(2, 7, id, OutcomeOK, "\x03")
+	x.requireResult(id, Result{Value: 3})
+
+	id = x.propose("b")
+	x.Applied([]Applied{{Index: 2, From: 1, ID: id, Err: ErrUnknown}})
+	x.follow(3, 8)
+	for range patience {
+		x.pass(1e9)
+	}
+	x.requireAnswer(id, ErrUnknown)
 }
 
 func TestAnOriginLearnsWhatBecomesOfItsRequestAfterTheLeaderFell(t *testing.T) {

@@ -1,21 +1,27 @@
 package consensus
 
+import "slices"
+
 // A gate decides which forwarded requests may be proposed: each at most once for one stamp. It
 // remembers one stamp, the highest it has judged; forward.go says why that is enough.
 //
 // For each life of each origin it keeps the highest ID that it has seen and what became of that
-// one and the ones before it, up to gateWindow of them. That costs 2 KiB for an origin.
+// one and the ones before it, up to gateWindow of them. That costs 2 KiB for a life. An origin has
+// two of them; of the lives before it keeps only that they have been, so that what became of their
+// requests is unknown. However often an origin restarts, the others do not notice.
 type gate struct {
-	recovered Term // what an earlier life let pass up to here is not known
-	term      Term // the stamp that lives are about
-	lives     []life
+	first   Term // the first that this replica has led in this life, or 0
+	term    Term // the stamp that origins are about
+	origins []origin
 }
 
 const (
 	// gateWindow is how far behind the highest ID of its life a forwarded request may come.
 	gateWindow = 8192
-	// gateLives is how many lives of origins may forward to one leader in one term.
-	gateLives = 64
+	// gateOrigins is how many replicas may forward to one leader in one term.
+	gateOrigins = 64
+	// gateGone is how many lives of one origin may come to be forgotten in one term.
+	gateGone = 1024
 
 	passBits    = 2
 	passPerWord = 64 / passBits
@@ -31,9 +37,17 @@ const (
 	passAnswered             // let pass and answered, with what is no longer known
 )
 
+// An origin is a replica that forwards. No life is in both lives and gone.
+type origin struct {
+	from  NodeID
+	lives [2]life
+	n     int // how many of lives there are
+	last  int // the one that was used last
+	gone  []uint32
+}
+
 // A life is one life of an origin.
 type life struct {
-	from   NodeID
 	number uint32
 	top    uint32 // the highest counter seen
 	passes [gateWindow / passPerWord]uint64
@@ -52,12 +66,12 @@ const (
 // judge says what is known of a request with stamp t, when current is the term of the engine. If it
 // is gateNew the caller must decide, and set what it decided.
 func (g *gate) judge(t, current Term, from NodeID, id uint64) verdict {
-	if t <= g.recovered || t < g.term || t > current {
+	if g.first == 0 || t < g.first || t < g.term || t > current {
 		return gateUnknown
 	}
 	if t > g.term {
 		g.term = t
-		g.lives = g.lives[:0]
+		g.origins = g.origins[:0]
 	}
 	l := g.life(from, id)
 	if l == nil {
@@ -83,30 +97,62 @@ func (g *gate) set(from NodeID, id uint64, p pass) {
 	}
 }
 
-// life is what is kept of the life that id is of, with id in its window if it is new; nil if there
-// are too many.
+// life is what is kept of the life that id is of, with id in its window if it is new; nil if that
+// is nothing.
 func (g *gate) life(from NodeID, id uint64) *life {
-	number, c := uint32(id>>32), uint32(id)
-	for i := range g.lives {
-		if l := &g.lives[i]; l.from == from && l.number == number {
-			if c > l.top {
-				l.raise(c)
-			}
+	o := g.origin(from)
+	if o == nil {
+		return nil
+	}
+	l := o.life(uint32(id>>32), uint32(id))
+	if c := uint32(id); l != nil && c > l.top {
+		l.raise(c)
+	}
+	return l
+}
+
+// origin is what is kept of a replica, or nil if there are too many.
+func (g *gate) origin(from NodeID) *origin {
+	for i := range g.origins {
+		if o := &g.origins[i]; o.from == from {
+			return o
+		}
+	}
+	n := len(g.origins)
+	if n == gateOrigins {
+		return nil
+	}
+	if n < cap(g.origins) {
+		g.origins = g.origins[:n+1]
+	} else {
+		g.origins = append(g.origins, origin{})
+	}
+	o := &g.origins[n]
+	o.from, o.n, o.last, o.gone = from, 0, 0, o.gone[:0]
+	return o
+}
+
+// life is the life of that number. A new one, whose first counter is c, takes the place of the one
+// that was used less recently: a late copy of an earlier life does not cost the present one its place.
+func (o *origin) life(number, c uint32) *life {
+	for i := range o.lives[:o.n] {
+		if l := &o.lives[i]; l.number == number {
+			o.last = i
 			return l
 		}
 	}
-	n := len(g.lives)
-	if n == gateLives {
+	switch {
+	case slices.Contains(o.gone, number) || len(o.gone) == gateGone:
 		return nil
+	case o.n < len(o.lives):
+		o.last = o.n
+		o.n++
+	default:
+		o.last = 1 - o.last
+		o.gone = append(o.gone, o.lives[o.last].number)
 	}
-	if n < cap(g.lives) {
-		g.lives = g.lives[:n+1]
-		g.lives[n] = life{}
-	} else {
-		g.lives = append(g.lives, life{})
-	}
-	l := &g.lives[n]
-	l.from, l.number, l.top = from, number, c
+	l := &o.lives[o.last]
+	*l = life{number: number, top: c}
 	return l
 }
 

@@ -95,7 +95,7 @@ func (m *Machine) sessionCommand(e *Entry) (result Result, refused, err error) {
 	at, known := s.find(c.Sequence)
 	switch {
 	case known:
-		return s.answers[at].result, nil, nil
+		return s.answers[at].result.clone(), nil, nil
 	case len(s.answers) == MaxAnswers:
 		return Result{}, ErrBusy, nil
 	}

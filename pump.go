@@ -79,15 +79,22 @@ func (r *Replica) perform(e *Effects) {
 	}
 }
 
-// hold keeps messages until every write issued so far is durable: rule 1 of Effects.
+// maxHeld is how many messages wait for a disk. While it is stuck, heartbeats are still answered,
+// and nothing else would bound how many answers are held.
+const maxHeld = 1024
+
+// hold keeps messages until every write issued so far is durable: rule 1 of Effects. Those above
+// maxHeld are lost, as rule 4 allows.
 func (r *Replica) hold(msgs []Message) {
 	switch {
 	case len(msgs) == 0:
 	case r.durable == r.issued: // and so nothing is held
 		r.env.Send(msgs)
 	default:
-		r.held.push(msgs...)
-		r.marks.push(mark{r.issued, len(msgs)})
+		if n := min(len(msgs), maxHeld-r.held.len()); n > 0 {
+			r.held.push(msgs[:n]...)
+			r.marks.push(mark{r.issued, n})
+		}
 	}
 }
 
@@ -126,7 +133,7 @@ func (r *Replica) apply(es []Entry) {
 		r.handed = es[n-1].Index
 	}
 	if s := &r.restore; s.seq != 0 {
-		r.behind = append(r.behind, es...)
+		r.wait(es)
 		if !s.running && s.seq <= r.durable {
 			s.running = true
 			r.env.Restore(s.meta)
@@ -134,15 +141,32 @@ func (r *Replica) apply(es []Entry) {
 		return
 	}
 	if len(r.behind) > 0 {
-		r.behind = append(r.behind, es...)
+		r.wait(es)
 		r.env.Apply(r.behind)
-		clear(r.behind)
-		r.behind = r.behind[:0]
+		r.passOver(len(r.behind))
 		return
 	}
 	if len(es) > 0 {
 		r.env.Apply(es)
 	}
+}
+
+// wait keeps entries for when the restore has ended.
+func (r *Replica) wait(es []Entry) {
+	r.behind = append(r.behind, es...)
+	for i := range es {
+		r.owed += es[i].Size()
+	}
+}
+
+// passOver drops the first n entries of those that wait.
+func (r *Replica) passOver(n int) {
+	for i := range r.behind[:n] {
+		r.owed -= r.behind[i].Size()
+	}
+	kept := copy(r.behind, r.behind[n:])
+	clear(r.behind[kept:])
+	r.behind = r.behind[:kept]
 }
 
 // adopt notes that a write adopts a snapshot. One of our own covers only what was handed to the
@@ -153,8 +177,7 @@ func (r *Replica) adopt(meta SnapshotMeta, seq uint64) {
 		return
 	}
 	r.handed = meta.Index
-	clear(r.behind)
-	r.behind = r.behind[:0]
+	r.passOver(len(r.behind))
 	r.restore = restore{meta: meta, seq: seq}
 }
 
@@ -202,7 +225,7 @@ func (r *Replica) Restored(meta SnapshotMeta) {
 		r.restore = restore{}
 	}
 	n := sort.Search(len(r.behind), func(i int) bool { return r.behind[i].Index > meta.Index })
-	r.behind = append(r.behind[:0], r.behind[n:]...)
+	r.passOver(n)
 	r.skipTo(meta.Index)
 	r.readReached()
 }

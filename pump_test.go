@@ -27,6 +27,22 @@ func TestAMessageLeavesWhenEveryWriteIssuedSoFarIsDurable(t *testing.T) {
 	require.Equal(t, []string{"send 1→5 AppendEntriesReply", "send 1→6 AppendEntriesReply"}, x.step(), "in order, and 3 says that 2 is durable")
 }
 
+func TestMessagesHeldForAStuckDiskAreBounded(t *testing.T) {
+	x := newRig(t, ReplicaConfig{})
+	x.step(Effects{Write: Write{Seq: 1}})
+	for range maxHeld {
+		x.step(Effects{Messages: msg(2)})
+	}
+	x.step(Effects{Write: Write{Seq: 2}, Messages: msg(3)})
+	x.Persisted(1)
+	sent := x.step()
+	require.Len(t, sent, maxHeld)
+	require.NotContains(t, sent, "send 1→3 AppendEntriesReply")
+	x.step(Effects{Messages: msg(4)})
+	x.Persisted(2)
+	require.Equal(t, []string{"send 1→4 AppendEntriesReply"}, x.step(), "there is room again")
+}
+
 func TestTheEngineLearnsThatAWriteIsDurableOnce(t *testing.T) {
 	x := newRig(t, ReplicaConfig{})
 	x.step(Effects{Write: Write{Seq: 1}}, Effects{Write: Write{Seq: 2}})
@@ -66,8 +82,10 @@ func TestAReceivedSnapshotTakesThePlaceOfOneThatWaits(t *testing.T) {
 	require.Empty(t, x.step())
 	x.Persisted(2)
 	require.Equal(t, []string{"restore 9"}, x.step())
+	require.Equal(t, entryOverhead, x.Waiting(), "6 and 7 need not wait any more")
 	x.Restored(SnapshotMeta{Index: 9})
 	require.Equal(t, []string{"apply 10 to 10"}, x.step())
+	require.Zero(t, x.Waiting())
 }
 
 func TestARestoreMayBringALaterSnapshot(t *testing.T) {
@@ -76,8 +94,11 @@ func TestARestoreMayBringALaterSnapshot(t *testing.T) {
 	x.Persisted(1)
 	require.Equal(t, []string{"restore 5"}, x.step())
 	require.Equal(t, []string{"write 2"}, x.step(Effects{Write: Write{Seq: 2, Snapshot: &SnapshotMeta{Index: 9}}, Committed: entries(10, 10)}))
+	require.Empty(t, x.step(Effects{Committed: entries(11, 11)}))
+	require.Equal(t, 2*entryOverhead, x.Waiting())
 	x.Restored(SnapshotMeta{Index: 9}) // the second was adopted in storage when the first was to be read
-	require.Equal(t, []string{"apply 10 to 10"}, x.step())
+	require.Equal(t, []string{"apply 10 to 11"}, x.step())
+	require.Zero(t, x.Waiting())
 }
 
 func TestAnEntryBelowAReceivedSnapshotIsAppliedBeforeIt(t *testing.T) {

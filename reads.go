@@ -17,6 +17,10 @@ package consensus
 //	ReadIndex       Context: the question
 //	ReadIndexReply  Context: the same; Outcome: OK or NotLeader; Index
 
+// maxReads is how many reads of callers here may be open: above, ErrBusy. They have no bytes, and a
+// budget of their own, so that large proposals under way keep no read from beginning.
+const maxReads = 1 << 14
+
 // maxAsked is how many questions of other replicas may wait here. Above that they are dropped, and
 // asked again.
 const maxAsked = 4096

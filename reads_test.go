@@ -27,6 +27,25 @@ func (x *rig) engineAnswers(a Read) {
 	x.step(Effects{Reads: []Read{a}})
 }
 
+func TestOpenReadsAreBounded(t *testing.T) {
+	x := newRig(t, ReplicaConfig{}).follow(0, 2)
+	first := x.readOne()
+	for range maxReads - 1 {
+		x.readOne()
+	}
+	x.Pump()
+	require.Empty(t, x.env.done)
+	above := x.readOne()
+	x.Pump()
+	x.requireAnswer(above, ErrBusy)
+	x.Cancel(first)
+	next := x.readOne()
+	x.Pump()
+	require.True(t, x.open(next))
+	x.Close()
+	require.Zero(t, x.reading)
+}
+
 func TestALeadersReadWaitsForItsIndexToBeApplied(t *testing.T) {
 	x := newRig(t, ReplicaConfig{}).lead(2)
 	a, b := x.readOne(), x.readOne()

@@ -39,7 +39,8 @@ type Replica struct {
 	handed  Index   // everything up to here was handed to Apply or will be in a Restore
 	applied Index   // applied <= handed
 	restore restore // a received snapshot that is to be restored
-	behind  []Entry // committed entries that wait for a restore
+	behind  []Entry // committed entries that wait for a restore, and
+	owed    int     // their bytes
 	grown   int     // bytes applied since the last snapshot was taken
 	taking  bool    // a snapshot is being taken
 
@@ -59,7 +60,8 @@ type Replica struct {
 	polling     *round   // sent to the leader, or nil
 	snubbed     snub
 	readable    fifo[*round] // answered, and waiting for their index to be applied
-	parkedBytes int
+	reading     int          // reads of callers here that are open
+	parkedBytes int          // of proposals
 	gate        gate
 	batch       []Entry // of the Forward in the making
 	batchBytes  int
@@ -74,8 +76,8 @@ type ReplicaConfig struct {
 	Group        GroupID
 	Life         uint32 // a random number, different in each life of the replica
 	SnapshotSize int    // take a snapshot after so many bytes of applied log; 0: never, as at a witness
-	// MaxParked is how many bytes of requests may wait for a leader or for its answer: above,
-	// ErrBusy. One request may exceed it. Default 1 MiB.
+	// MaxParked is how many bytes of proposals may wait for a leader or for its answer: above,
+	// ErrBusy. One proposal may exceed it. Default 1 MiB.
 	MaxParked int
 	// RetryInterval is after how long a message that was not answered is sent again. Default 1s.
 	RetryInterval time.Duration
@@ -130,7 +132,6 @@ func NewReplica(cfg ReplicaConfig, engine Engine, env Env, rec Recovered) *Repli
 		handed: rec.Snapshot.Index, applied: rec.Snapshot.Index,
 		requests: make(map[key]*request), placed: make(map[Index]*request),
 	}
-	r.gate.recovered = rec.State.Term
 	for _, l := range [...]*queue{&r.parked, &r.refused, &r.forwarded, &r.proposed, &r.transfers, &r.waiting, &r.asked} {
 		l.init()
 	}
@@ -215,7 +216,8 @@ func (r *Replica) Read(id uint64) {
 		return
 	}
 	q := r.open(r.cfg.ID, id, reading)
-	if !r.weigh(q) {
+	r.reading++
+	if r.reading > maxReads {
 		r.finish(q, Result{}, ErrBusy)
 		return
 	}
@@ -264,6 +266,9 @@ func (r *Replica) Close() {
 func (r *Replica) state() *Status {
 	if !r.fresh {
 		r.status, r.fresh = r.engine.Status(), true
+		if r.status.Role == Leader && r.gate.first == 0 {
+			r.gate.first = r.status.Term // nothing passes the gate of a leader before state says so
+		}
 	}
 	return &r.status
 }
@@ -273,6 +278,10 @@ func (r *Replica) Status() Status { return r.engine.Status() }
 
 // AppliedIndex is the last entry that the Machine has applied, as far as this replica was told.
 func (r *Replica) AppliedIndex() Index { return r.applied }
+
+// Waiting is how many bytes of committed entries wait for a Restore to end. The engine may have
+// forgotten them, so that they are in no budget of its own.
+func (r *Replica) Waiting() int { return r.owed }
 
 // Engine is the engine, to look at. Only the Replica may change it.
 func (r *Replica) Engine() Engine { return r.engine }

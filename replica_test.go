@@ -112,10 +112,12 @@ func TestWhatIsParkedIsBounded(t *testing.T) {
 	x.Cancel(large)
 	x.Pump()
 	x.requireAnswer(large, ErrNotApplied)
-	ids := []uint64{x.propose("c"), x.propose("d"), x.propose("e"), x.readOne(), x.readOne()}
-	x.Pump()
+	ids := []uint64{x.propose("c"), x.propose("d"), x.propose("e"), x.propose("f"), x.propose("g")}
 	require.True(t, x.open(ids[0]) && x.open(ids[1]) && x.open(ids[2]) && x.open(ids[3]))
 	x.requireAnswer(ids[4], ErrBusy)
+	read := x.readOne()
+	x.Pump()
+	require.True(t, x.open(read), "reads have a budget of their own")
 }
 
 func TestWithNoForwardARequestIsToldWhoLeads(t *testing.T) {

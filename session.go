@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"sort"
@@ -137,9 +138,12 @@ func (s *session) find(sequence uint64) (at int, known bool) {
 	return at, at < len(s.answers) && s.answers[at].sequence == sequence
 }
 
-// keep stores an answer where find said.
+// clone returns a result that shares no bytes with r.
+func (r Result) clone() Result { return Result{r.Value, bytes.Clone(r.Data)} }
+
+// keep stores an answer where find said: a copy, as the caller's bytes are the caller's.
 func (s *session) keep(at int, sequence uint64, r Result) {
 	s.answers = append(s.answers, stored{})
 	copy(s.answers[at+1:], s.answers[at:])
-	s.answers[at] = stored{sequence, r}
+	s.answers[at] = stored{sequence, r.clone()}
 }

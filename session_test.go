@@ -30,6 +30,17 @@ func TestACommandOfASessionIsAppliedOnce(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "c"}, h.state.commands)
 }
 
+func TestAStoredAnswerIsSharedWithNobody(t *testing.T) {
+	h := newHistory(t)
+	id := h.apply(EntrySessionOpen, nil).Result.Value
+	for range 3 {
+		answer, err := h.session(id, 1, 1, "a")
+		require.NoError(t, err)
+		require.Equal(t, "did a", string(answer.Data))
+		answer.Data[0] = 'D'
+	}
+}
+
 func TestACommandOfAnUnknownSessionHasNoEffect(t *testing.T) {
 	h := newHistory(t)
 	id := h.apply(EntrySessionOpen, nil).Result.Value

@@ -125,6 +125,9 @@ func (r *Replica) forget(q *request) {
 	q.unlink()
 	r.unplace(q)
 	r.unweigh(q)
+	if q.what == reading {
+		r.reading--
+	}
 	r.recycle(q)
 }
 
@@ -213,6 +216,9 @@ func (r *Replica) settle(a *Applied) {
 	}
 	if found {
 		return
+	}
+	if a.Err == ErrUnknown {
+		return // the Machine here keeps no state; the leader's answer tells more
 	}
 	if q := r.requests[k]; q != nil { // forwarded from here, or a change completed
 		r.finish(q, a.Result, a.Err)
