@@ -10,7 +10,8 @@ import (
 // of the first ones do not wait for the last.
 const applyChunk = 64
 
-// applyBacklog bounds the bytes of entries that wait to be applied, of one group. Above it the
+// applyBacklog bounds the bytes of entries that wait to be applied, of one group, for the state
+// machine or for a snapshot that is being restored. Above it the
 // group takes in no more of them: a leader answers proposals with ErrBusy, and a follower drops
 // what is sent to it, so that the leader's window for it stays full until it has caught up.
 const applyBacklog = 64 << 20
@@ -42,8 +43,8 @@ func newApplier(g *Group, m *Machine) *applier {
 	return &applier{group: g, machine: m, wake: make(chan struct{}, 1)}
 }
 
-// full reports whether no more entries should be taken in.
-func (a *applier) full() bool { return a.backlog.Load() > applyBacklog }
+// waiting is how many bytes of entries wait to be applied.
+func (a *applier) waiting() int { return int(a.backlog.Load()) }
 
 // apply queues entries. It keeps them, not the slice.
 func (a *applier) apply(es []Entry) {

@@ -2,6 +2,7 @@ package consensus_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/gob"
 	"errors"
@@ -89,8 +90,10 @@ type disk struct {
 	*storage.Memory
 	delay   atomic.Int64 // nanoseconds that an Append takes
 	failing atomic.Bool  // to append
+	failure error        // if not nil: what it then says, in place of errDisk
 	full    atomic.Bool  // for snapshots
 	stalled atomic.Bool  // when it reads a snapshot
+	stored  atomic.Int64 // calls that write a snapshot, or end it
 }
 
 func (d *disk) Open(id consensus.GroupID) (consensus.SnapshotMeta, io.ReadCloser, error) {
@@ -113,13 +116,35 @@ func (d *disk) Create(id consensus.GroupID, meta consensus.SnapshotMeta) (consen
 	if d.full.Load() {
 		return nil, errDisk
 	}
-	return d.Memory.Create(id, meta)
+	w, err := d.Memory.Create(id, meta)
+	return diskWriter{w, d}, err
+}
+
+// A diskWriter counts its calls.
+type diskWriter struct {
+	consensus.SnapshotWriter
+	d *disk
+}
+
+func (w diskWriter) Write(b []byte) (int, error) {
+	w.d.stored.Add(1)
+	return w.SnapshotWriter.Write(b)
+}
+
+func (w diskWriter) Commit() error {
+	w.d.stored.Add(1)
+	return w.SnapshotWriter.Commit()
+}
+
+func (w diskWriter) Abort() {
+	w.d.stored.Add(1)
+	w.SnapshotWriter.Abort()
 }
 
 func (d *disk) Append(writes []consensus.Write) error {
 	time.Sleep(time.Duration(d.delay.Load()))
 	if d.failing.Load() {
-		return errDisk
+		return cmp.Or(d.failure, errDisk)
 	}
 	return d.Memory.Append(writes)
 }

@@ -133,6 +133,9 @@ func TestTheTopLevelHoldsNothingElse(t *testing.T) {
 		if strings.HasPrefix(name, ".") || !e.IsDir() && strings.HasSuffix(name, ".go") {
 			continue
 		}
+		if left, _ := os.ReadDir(name); name == "testdata" && len(left) == 1 && left[0].Name() == "rapid" {
+			continue // what a property test leaves when it fails
+		}
 		require.Contains(t, visible, name)
 	}
 }

@@ -104,8 +104,10 @@
 //   - No code of the user's runs in the protocol's loop. A state machine that is slow holds up its
 //     own group only; one that panics stops it, and nothing else.
 //   - When storage fails, every group of its host stops and says why ([ErrStopped]). The process lives.
-//   - Every queue is bounded, in bytes; what is full says [ErrBusy], or pushes back on its peers.
-//   - [Group.Close] and [Host.Close] return, and no goroutine outlives them.
+//   - Every queue is bounded, in bytes, but for the callers themselves, of whom each waits with one
+//     request; what is full says [ErrBusy], or pushes back on its peers. Sessions are bounded by number.
+//   - [Group.Close] and [Host.Close] return, and none of their goroutines outlives them. A stream that
+//     a peer stalls in is the transport's, and stores nothing any more.
 //
 // # What is not
 //
@@ -165,7 +167,7 @@
 //	replica.go pump.go                 the rules of Effects, kept; requests: waiters.go, forward.go,
 //	                                   gate.go, reads.go
 //	host.go loop.go mailbox.go         goroutines and queues; writer.go, applier.go, snapshots.go
-//	group.go open.go ticket.go         what users call; leadership.go, client.go
+//	group.go open.go ticket.go         what users call; leadership.go, client.go, because.go
 //
 // # Design
 //

@@ -2,7 +2,7 @@ package consensus
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"sync/atomic"
 )
@@ -20,12 +20,11 @@ type Group struct {
 
 	applier *applier
 	slot    snapshotSlot
+	making  snapshotStream
 
 	ctx    context.Context // done when the group stops, with the cause
 	cancel context.CancelCauseFunc
-	work   sync.WaitGroup // the goroutines of this group, and what stores snapshots
-	// closing, under host.mu, refuses to store any more: see storing.
-	closing bool
+	work   sync.WaitGroup // the goroutines of this group
 
 	leadership atomic.Pointer[leadershipChange]
 
@@ -134,8 +133,25 @@ func (g *Group) Close() error {
 
 // fail stops the group by itself, for the reason err.
 func (g *Group) fail(err error) {
-	g.call(func() { g.halt(fmt.Errorf("%w: %w", ErrStopped, err)) })
+	g.call(func() { g.halt(because(ErrStopped, err)) })
 }
+
+// run has f, which calls the state machine, run on a goroutine that Close waits for. One that the
+// user's code ends (runtime.Goexit, as a failed assertion of a test does) stops the group.
+func (g *Group) run(f func()) {
+	g.work.Go(func() {
+		returned := false
+		defer func() {
+			if !returned {
+				g.fail(errGoexit)
+			}
+		}()
+		f()
+		returned = true
+	})
+}
+
+var errGoexit = errors.New("the state machine ended the goroutine that called it")
 
 // call has f run on the loop, unless the group has stopped by then.
 func (g *Group) call(f func()) { g.loop.mail.put(event{kind: eventCall, group: g, call: f}) }
@@ -150,7 +166,7 @@ func (g *Group) handle(e *event) {
 	}
 	switch e.kind {
 	case eventPropose:
-		if g.applier.full() {
+		if g.full() {
 			e.ticket.answer <- answer{err: ErrBusy}
 			return
 		}
@@ -175,6 +191,9 @@ func (g *Group) handle(e *event) {
 	}
 }
 
+// full reports whether so much waits to be applied that no more entries should be taken in.
+func (g *Group) full() bool { return g.applier.waiting()+g.replica.Waiting() > applyBacklog }
+
 // pump lets the replica do what has become due, and publishes what everybody may see of it.
 func (g *Group) pump() {
 	if g.halted {
@@ -189,7 +208,7 @@ func (g *Group) pump() {
 func (g *Group) halt(cause error) {
 	g.halted, g.cause, g.refusal = true, cause, cause
 	if cause != ErrClosed {
-		g.refusal = fmt.Errorf("%w: %w", ErrNotApplied, cause)
+		g.refusal = because(ErrNotApplied, cause)
 	}
 	g.replica.Close()
 	g.replica.Pump() // the answers

@@ -274,3 +274,35 @@ func TestAWitnessNeedsNoStateMachine(t *testing.T) {
 		c.propose(c.nodes[1], "after a restart too")
 	})
 }
+
+func TestAWitnessMayJoinAsALearner(t *testing.T) {
+	inBubble(t, consensus.GroupConfig{}, func(c *cluster) {
+		leader := c.leader()
+		c.propose(leader, "a")
+		n := c.newNode(4)
+		cfg := c.groupConfig(n)
+		cfg.Members, cfg.StateMachine = consensus.Members{}, nil
+		var err error
+		n.group, err = n.host.Join(cfg)
+		require.NoError(t, err)
+		learner, witness := three.Clone(), three.Clone()
+		learner.Learners, witness.Witnesses = []consensus.NodeID{4}, []consensus.NodeID{4}
+		for _, next := range []struct {
+			kind    consensus.MemberKind
+			members consensus.Members
+		}{{consensus.Learner, learner}, {consensus.Witness, witness}} {
+			_, err = leader.group.Change(background, next.members, leader.group.Status().MembersIndex)
+			require.NoError(t, err)
+			for n.group.Status().Kind != next.kind {
+				time.Sleep(100 * time.Millisecond)
+			}
+			require.NoError(t, n.group.Close())
+			n.group, err = n.host.Open(cfg)
+			require.NoError(t, err)
+			require.Equal(t, next.kind, n.group.Status().Kind)
+			c.propose(leader, "b")
+		}
+		c.isolate(c.follower())
+		c.propose(leader, "two voters and the witness are a majority of four")
+	})
+}

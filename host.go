@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -73,8 +74,12 @@ func Start(cfg HostConfig) (*Host, error) {
 	}
 	h.running.Go(func() error { return h.writer.run(h.ctx) })
 	h.running.Go(func() error {
-		if err := cfg.Transport.Serve(h.ctx, handler{h}); err != nil {
-			return fmt.Errorf("%w: transport: %w", ErrStopped, err)
+		err := cfg.Transport.Serve(h.ctx, handler{h})
+		if err == nil && h.ctx.Err() == nil {
+			err = errors.New("it serves no more")
+		}
+		if err != nil {
+			return because(ErrStopped, fmt.Errorf("transport: %w", err))
 		}
 		return nil
 	})
@@ -144,10 +149,8 @@ func (h *Host) members() []*Group {
 
 // release waits for what is left of a group that has halted, and frees its id.
 func (h *Host) release(g *Group) {
-	h.mu.Lock()
-	g.closing = true
-	h.mu.Unlock()
 	g.work.Wait()
+	g.making.abort()
 	h.writer.flush()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -159,7 +162,13 @@ func (h *Host) release(g *Group) {
 // now reads the host's clock, which is monotonic.
 func (h *Host) now() Instant { return Instant(time.Since(h.start)) }
 
-func (h *Host) loopOf(id GroupID) *loop { return h.loops[uint64(id)%uint64(len(h.loops))] }
+// loopOf spreads the groups by a product whose upper bits depend on the whole of the id, so that
+// ids with a pattern do not share a loop (Knuth, The Art of Computer Programming, §6.4: the
+// golden ratio).
+func (h *Host) loopOf(id GroupID) *loop {
+	n, _ := bits.Mul64(uint64(id)*0x9e3779b97f4a7c15, uint64(len(h.loops)))
+	return h.loops[n]
+}
 
 // A handler is the side of a host that its transport sees.
 type handler struct{ h *Host }
@@ -193,15 +202,4 @@ func (t handler) DeliverSnapshot(m Message, meta SnapshotMeta, r io.Reader) erro
 		return errors.New("no such group is open here")
 	}
 	return g.receive(m, meta, r)
-}
-
-// hold adds to the work that g's Close waits for, unless it waits already.
-func (h *Host) hold(g *Group) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if g.closing {
-		return false
-	}
-	g.work.Add(1)
-	return true
 }

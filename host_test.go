@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -171,6 +172,17 @@ func TestAPanicOfTheStateMachineStopsItsGroupAndNoOther(t *testing.T) {
 	})
 }
 
+func TestAStateMachineThatEndsItsGoroutineStopsItsGroup(t *testing.T) {
+	inBubble(t, consensus.GroupConfig{}, func(c *cluster) {
+		n := c.leader()
+		n.journal.before = func(string) { runtime.Goexit() }
+		_, err := n.group.Propose(background, []byte("a"))
+		require.ErrorIs(t, err, consensus.ErrUnknown)
+		require.ErrorIs(t, err, consensus.ErrStopped)
+		require.ErrorContains(t, n.group.Close(), "ended the goroutine")
+	})
+}
+
 func TestACallerWhoGivesUpLearnsWhatIsKnown(t *testing.T) {
 	inBubble(t, consensus.GroupConfig{}, func(c *cluster) {
 		leader := c.leader()
@@ -294,6 +306,26 @@ func TestATransportThatCannotServeStopsTheHost(t *testing.T) {
 		_, err = host.Create(consensus.GroupConfig{ID: 1, Protocol: raft.New, Members: three, StateMachine: &journal{}})
 		require.ErrorIs(t, err, consensus.ErrStopped)
 		require.ErrorIs(t, host.Close(), errDeaf)
+	})
+}
+
+// A hastyTransport serves until it feels like it.
+type hastyTransport struct{ consensus.Transport }
+
+func (hastyTransport) Serve(context.Context, consensus.Handler) error {
+	time.Sleep(time.Minute)
+	return nil
+}
+
+func TestATransportThatServesNoMoreStopsTheHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host, err := consensus.Start(consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: hastyTransport{transport.NewNetwork().Node(1)}})
+		require.NoError(t, err)
+		g, err := host.Create(consensus.GroupConfig{ID: 1, Protocol: raft.New, Members: three, StateMachine: &journal{}})
+		require.NoError(t, err)
+		time.Sleep(2 * time.Minute)
+		require.ErrorIs(t, host.Close(), consensus.ErrStopped)
+		require.ErrorIs(t, g.Err(), consensus.ErrStopped)
 	})
 }
 

@@ -57,7 +57,7 @@ func (l *loop) round(tick bool) {
 	for i := range l.msgs {
 		m := &l.msgs[i]
 		g := l.groups[m.Group]
-		if g == nil || len(m.Entries) > 0 && g.applier.full() {
+		if g == nil || len(m.Entries) > 0 && g.full() {
 			l.host.dropped.Add(1)
 			continue
 		}

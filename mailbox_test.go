@@ -68,3 +68,16 @@ func TestASnapshotSlotIsFreeWhenItsSnapshotIsDecided(t *testing.T) {
 	s.pumped()
 	require.Empty(t, s.taken)
 }
+
+func TestGroupsSpreadOverTheLoops(t *testing.T) {
+	h := &Host{loops: []*loop{{}, {}, {}, {}}}
+	for stride := GroupID(1); stride < 1<<60; stride *= 2 {
+		groups := make(map[*loop]int)
+		for i := range GroupID(400) {
+			groups[h.loopOf(i*stride)]++
+		}
+		for _, l := range h.loops {
+			require.Greater(t, groups[l], 50, "every %dth", stride)
+		}
+	}
+}

@@ -24,7 +24,8 @@ type Members struct {
 
 	// Lease, if above 0, lets a leader answer reads from its clock alone for this long after it
 	// sent a heartbeat that a quorum acknowledged. It must not exceed the election timeout, and
-	// rests on clocks whose rates differ by less than one part in eight. It is off by default.
+	// rests on clocks whose rates differ by less than one part in eight. A machine that is suspended
+	// must not use it: its monotonic clock may stop meanwhile. It is off by default.
 	Lease time.Duration
 }
 

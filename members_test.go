@@ -27,6 +27,14 @@ var memberships = rapid.Custom(func(t *rapid.T) (m consensus.Members) {
 		}
 	}
 	m.Lease = time.Duration(rapid.Int64Range(0, math.MaxInt64).Draw(t, "lease"))
+	for len(m.Witnesses) > m.Electors()/2 { // they may not be a quorum by themselves
+		last := len(m.Witnesses) - 1
+		m.Learners = append(m.Learners, m.Witnesses[last])
+		m.Witnesses = m.Witnesses[:last:last]
+	}
+	if len(m.Witnesses) == 0 {
+		m.Witnesses = nil
+	}
 	return m
 })
 
@@ -225,6 +233,19 @@ func TestAMembershipBelievesNoCount(t *testing.T) {
 	}
 }
 
+func TestUnavoidableIsWhatSomeMemberOfEveryQuorumHasReached(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := memberships.Draw(t, "members")
+		reached := make(map[consensus.NodeID]consensus.Index)
+		m.All(func(id consensus.NodeID) { reached[id] = consensus.Index(rapid.IntRange(0, 4).Draw(t, "reached")) })
+		got := consensus.Unavoidable(&m, func(id consensus.NodeID) consensus.Index { return reached[id] })
+		below := func(id consensus.NodeID) bool { return reached[id] < got }
+		require.False(t, m.Quorum(below), "every quorum has one that reached it")
+		notAbove := func(id consensus.NodeID) bool { return reached[id] <= got }
+		require.True(t, m.Quorum(notAbove), "and not more")
+	})
+}
+
 func TestACloneSharesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := memberships.Draw(t, "members")
@@ -251,6 +272,7 @@ func TestValidateNamesTheFieldAndTheValue(t *testing.T) {
 		{consensus.Members{Voters: ids(1, 2, 1)}, "Members", "1"},
 		{consensus.Members{Voters: ids(1), Joining: ids(7, 1)}, "Members", "1"},
 		{consensus.Members{Voters: ids(1), Witnesses: ids(2), Learners: ids(2)}, "Members", "2"},
+		{consensus.Members{Voters: ids(1), Witnesses: ids(2, 3)}, "Members.Witnesses", "[2 3]"},
 		{consensus.Members{Voters: ids(1), Lease: -time.Second}, "Members.Lease", "-1s"},
 	} {
 		var wrong *consensus.ConfigError

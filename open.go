@@ -15,14 +15,14 @@ type GroupConfig struct {
 	ID       GroupID
 	Protocol NewEngine // raft.New
 	// StateMachine is a fresh one: it is filled from the snapshot and the log. It is nil at a witness,
-	// and only there, for as long as the store lives.
+	// also while that is a learner still, and only there, for as long as the store lives.
 	StateMachine StateMachine
 	// Members founds the group. Open needs it again, the same, as long as no configuration is in
 	// the log; a member that came by Join has none.
 	Members Members
 
 	ElectionTimeout   time.Duration // a follower campaigns after 1 to 2 of it without a leader; default 1s
-	HeartbeatInterval time.Duration // below half of ElectionTimeout; default a tenth of it
+	HeartbeatInterval time.Duration // at most half of ElectionTimeout; default a tenth of it
 	MaxMessageSize    int           // bytes of entries in one message (one entry may exceed it); default 256 KiB
 	MaxInflight       int           // bytes sent to one follower and not acknowledged; default 4 MiB
 	MaxUncommitted    int           // bytes proposed and not committed: above, ErrBusy; default 64 MiB
@@ -116,6 +116,7 @@ func (h *Host) load(cfg GroupConfig, admit func(*Recovered) error) (*Group, erro
 		id: cfg.ID, cfg: cfg, host: h, loop: h.loopOf(cfg.ID), done: make(chan struct{}),
 		tickets: make(map[uint64]*ticket), slot: snapshotSlot{taken: make(chan struct{}, 1)},
 	}
+	g.making = snapshotStream{g: g, busy: make(chan struct{}, 1)}
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
 	g.applier = newApplier(g, machine)
 	g.replica = NewReplica(ReplicaConfig{
@@ -128,7 +129,7 @@ func (h *Host) load(cfg GroupConfig, admit func(*Recovered) error) (*Group, erro
 // machine returns the Machine as the snapshot left it.
 func (h *Host) machine(cfg GroupConfig, kind MemberKind, snapshot SnapshotMeta) (*Machine, error) {
 	switch {
-	case cfg.StateMachine == nil && kind != Witness && kind != NotMember:
+	case cfg.StateMachine == nil && (kind == Voter || kind == Joining):
 		return nil, &ConfigError{Field: "StateMachine", Value: "nil", Reason: "only a witness has none, and node " + nodeString(h.cfg.ID) + " is a " + kind.String()}
 	case cfg.StateMachine != nil && kind == Witness:
 		return nil, &ConfigError{Field: "StateMachine", Value: fmt.Sprintf("%T", cfg.StateMachine), Reason: "node " + nodeString(h.cfg.ID) + " is a witness, which keeps no state"}
@@ -144,7 +145,7 @@ func (h *Host) machine(cfg GroupConfig, kind MemberKind, snapshot SnapshotMeta) 
 // begin starts the group, on the loop.
 func (g *Group) begin() {
 	g.loop.groups[g.id] = g
-	g.work.Go(func() { g.applier.run(g.ctx) })
+	g.run(func() { g.applier.run(g.ctx) })
 }
 
 // reserve takes the id of a group that is about to be opened.

@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -55,7 +56,7 @@ func (g *Group) takeSnapshot() {
 		if err != nil {
 			return fmt.Errorf("taking a snapshot: %w", err)
 		}
-		g.work.Go(func() {
+		g.run(func() {
 			if err := g.storeSnapshot(meta, view); err != nil {
 				g.call(func() {
 					g.failure = err
@@ -94,35 +95,16 @@ func (g *Group) storeSnapshot(meta SnapshotMeta, view io.WriterTo) error {
 
 // create makes a snapshot in storage out of what fill writes.
 func (g *Group) create(meta SnapshotMeta, fill func(*snapshotStream) error) error {
-	var w SnapshotWriter
-	err := g.storing(func() (err error) {
-		w, err = g.host.cfg.Storage.Create(g.id, meta)
-		return err
-	})
-	if err != nil {
-		return err
+	s := &g.making
+	defer s.abort()
+	err := s.begin(meta)
+	if err == nil {
+		err = fill(s)
 	}
-	ended := false
-	if err = fill(&snapshotStream{g: g, w: w}); err == nil {
-		err = g.storing(func() error {
-			ended = true
-			return w.Commit()
-		})
-	}
-	if !ended {
-		w.Abort()
+	if err == nil {
+		err = s.commit()
 	}
 	return err
-}
-
-// storing does something to storage that Close waits for, or refuses to once the group is closing.
-// So a stream that stalls does not keep Close waiting, and stores nothing later.
-func (g *Group) storing(f func() error) error {
-	if !g.host.hold(g) {
-		return context.Cause(g.ctx)
-	}
-	defer g.work.Done()
-	return f()
 }
 
 // receive stores a snapshot that another node streams, and then tells the engine. While another
@@ -203,19 +185,62 @@ func (g *Group) fetch(f Fetch) {
 	})
 }
 
-// A snapshotStream is a snapshot on its way into storage. It breaks off when the group stops.
+// A snapshotStream is a snapshot on its way into storage, one of its group at a time. Storage is
+// called in turn, and once the group or the host has stopped nothing is stored any more: whoever
+// fills the stream gets the reason. What is not committed by then Close aborts, and so it need not
+// wait for a peer that stalls.
 type snapshotStream struct {
-	g   *Group
-	w   io.Writer
-	err error // why a Write failed
+	g    *Group
+	busy chan struct{}  // one slot: storage is being called
+	w    SnapshotWriter // nil: nothing to commit or abort
+	err  error          // why a Write failed
+}
+
+// storing calls storage, unless it must not be written any more.
+func (s *snapshotStream) storing(f func() error) error {
+	s.busy <- struct{}{}
+	defer func() { <-s.busy }()
+	if err := cmp.Or(context.Cause(s.g.host.ctx), context.Cause(s.g.ctx)); err != nil {
+		return err
+	}
+	return f()
+}
+
+func (s *snapshotStream) begin(meta SnapshotMeta) error {
+	s.err = nil
+	return s.storing(func() error {
+		w, err := s.g.host.cfg.Storage.Create(s.g.id, meta)
+		if err == nil {
+			s.w = w
+		}
+		return err
+	})
 }
 
 func (s *snapshotStream) Write(b []byte) (n int, err error) {
-	s.err = s.g.storing(func() (err error) {
+	s.err = s.storing(func() (err error) {
 		n, err = s.w.Write(b)
 		return err
 	})
 	return n, s.err
+}
+
+func (s *snapshotStream) commit() error {
+	return s.storing(func() error {
+		w := s.w
+		s.w = nil
+		return w.Commit()
+	})
+}
+
+// abort forgets what was begun and not committed, if anything.
+func (s *snapshotStream) abort() {
+	s.busy <- struct{}{}
+	defer func() { <-s.busy }()
+	if s.w != nil {
+		s.w.Abort()
+		s.w = nil
+	}
 }
 
 // A stoppableReader breaks off when ctx is done.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"testing"
 	"time"
 
@@ -54,6 +55,7 @@ func TestASnapshotThatCannotBeWrittenStopsTheGroup(t *testing.T) {
 	for name, viewed := range map[string]func(io.Writer) error{
 		"fails":  func(io.Writer) error { return errors.New("will not be written") },
 		"panics": func(io.Writer) error { panic("will not be written") },
+		"exits":  func(io.Writer) error { runtime.Goexit(); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, consensus.GroupConfig{SnapshotSize: 2000}, func(c *cluster) {
@@ -65,7 +67,11 @@ func TestASnapshotThatCannotBeWrittenStopsTheGroup(t *testing.T) {
 				}
 				<-n.group.Done()
 				require.ErrorIs(t, n.group.Err(), consensus.ErrStopped)
-				require.ErrorContains(t, n.group.Err(), "will not be written")
+				if name == "exits" {
+					require.ErrorContains(t, n.group.Err(), "ended the goroutine")
+				} else {
+					require.ErrorContains(t, n.group.Err(), "will not be written")
+				}
 			})
 		})
 	}
@@ -126,11 +132,82 @@ func TestCloseDoesNotWaitForASnapshotThatStalls(t *testing.T) {
 		start := time.Now()
 		require.NoError(t, n.group.Close())
 		require.Less(t, time.Since(start), time.Second)
+		stored := n.disk.stored.Load()
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, stored, n.disk.stored.Load(), "nothing is left to do when the stream breaks off")
 		leader.disk.stalled.Store(false)
 		var err error
 		n.group, err = n.host.Open(c.groupConfig(n))
 		require.NoError(t, err)
 		require.NoError(t, n.group.Read(background))
 		require.Len(t, n.journal.all(), 100)
+	})
+}
+
+func TestNothingIsStoredAfterStorageFailed(t *testing.T) {
+	inBubble(t, consensus.GroupConfig{SnapshotSize: 2000}, func(c *cluster) {
+		n := c.leader()
+		n.journal.viewed = func(w io.Writer) error {
+			for {
+				if _, err := w.Write([]byte("on and on")); err != nil {
+					return err
+				}
+				time.Sleep(time.Second)
+			}
+		}
+		for i := range 100 {
+			c.propose(n, fmt.Sprint(i))
+		}
+		time.Sleep(3500 * time.Millisecond)
+		require.Positive(t, n.disk.stored.Load())
+		n.disk.failing.Store(true)
+		_, err := n.group.Propose(background, []byte("lost"))
+		require.ErrorIs(t, err, errDisk)
+		stored := n.disk.stored.Load()
+		time.Sleep(time.Minute)
+		require.Equal(t, stored+1, n.disk.stored.Load(), "it is aborted")
+	})
+}
+
+// A slowRestorer restores when it may.
+type slowRestorer struct {
+	*journal
+	may chan struct{}
+}
+
+func (s slowRestorer) Restore(r io.Reader) error {
+	<-s.may
+	return s.journal.Restore(r)
+}
+
+func TestAReplicaThatRestoresTakesInNoMoreThanFits(t *testing.T) {
+	inBubble(t, consensus.GroupConfig{SnapshotSize: 1 << 20}, func(c *cluster) {
+		const budget, size = 64 << 20, 1 << 20
+		n := c.follower()
+		require.NoError(t, n.group.Close())
+		leader := c.leader()
+		command := make([]byte, size)
+		for range 10 {
+			_, err := leader.group.Propose(background, command)
+			require.NoError(t, err)
+		}
+		cfg := c.groupConfig(n)
+		slow := slowRestorer{n.journal, make(chan struct{})}
+		cfg.StateMachine = slow
+		var err error
+		n.group, err = n.host.Open(cfg)
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		leader.disk.full.Store(true) // so that its log stays
+		for range 2 * budget / size {
+			_, err := leader.group.Propose(background, command)
+			require.NoError(t, err)
+		}
+		time.Sleep(time.Minute)
+		log := n.group.Status().LogBytes
+		close(slow.may)
+		require.Less(t, log, budget+10*size)
+		require.NoError(t, n.group.Read(background))
+		require.Len(t, n.journal.all(), 10+2*budget/size)
 	})
 }

@@ -16,7 +16,7 @@ type Storage interface {
 	Recover(GroupID) (Recovered, error)
 	// Append makes writes durable, all of them and in order, before it returns nil. It keeps
 	// nothing of its argument but the entries. After an error, what is durable is unknown and
-	// Storage must not be written again.
+	// Storage must not be written again; snapshots in the making are aborted.
 	Append(writes []Write) error
 	// Create starts a snapshot. Once Commit has returned nil it is durable, and becomes the
 	// newest with the Write that adopts it; until then it is invisible, and a later Create of the

@@ -71,7 +71,7 @@ func (g *Group) answer(id uint64, r Result, err error) {
 	}
 	delete(g.tickets, id)
 	if err != nil && g.halted && g.cause != ErrClosed {
-		err = fmt.Errorf("%w: %w", err, g.cause)
+		err = because(err, g.cause)
 	}
 	t.answer <- answer{result: r, err: err}
 }

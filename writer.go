@@ -56,7 +56,7 @@ func (w *writer) run(ctx context.Context) error {
 			continue
 		}
 		if err := w.storage.Append(writes); err != nil {
-			return fmt.Errorf("%w: storage: %w", ErrStopped, err)
+			return because(ErrStopped, fmt.Errorf("storage: %w", err))
 		}
 		for i, g := range owners {
 			g.loop.mail.put(event{kind: eventPersisted, group: g, seq: writes[i].Seq})

@@ -240,9 +240,9 @@ func (d *demo) close() {
 
 // awaitLeader returns the replica that leads and runs, as another that runs sees it.
 func (d *demo) awaitLeader() *replica {
-	witness := d.replicas[slices.IndexFunc(d.replicas, func(r *replica) bool { return r.host != nil })]
+	up := d.replicas[slices.IndexFunc(d.replicas, func(r *replica) bool { return r.host != nil })]
 	for {
-		now, changed := witness.group.Leadership()
+		now, changed := up.group.Leadership()
 		if now.Leader != 0 && d.replicas[now.Leader-1].host != nil {
 			return d.replicas[now.Leader-1]
 		}
