@@ -3,7 +3,6 @@ package consensus
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 )
@@ -27,6 +26,19 @@ type Members struct {
 	// rests on clocks whose rates differ by less than one part in eight. A machine that is suspended
 	// must not use it: its monotonic clock may stop meanwhile. It is off by default.
 	Lease time.Duration
+
+	// Quorums, as weights: an election needs electors of ElectionQuorum together, a commit needs
+	// CommitQuorum. 0 means more than half of all. Each election quorum must meet each commit quorum.
+	// Smaller commit quorums than election quorums trade failover for latency (Flexible Paxos, 2016).
+	ElectionQuorum, CommitQuorum int
+	// Weights of electors. One that is not named weighs 1.
+	Weights []Weight
+}
+
+// A Weight is how much the vote of a member counts for.
+type Weight struct {
+	Node   NodeID
+	Weight int
 }
 
 // A Binding ties a member to the incarnation of its store.
@@ -90,66 +102,6 @@ func (m *Members) Unbound() bool {
 	return slices.ContainsFunc(m.Voters, unbound) || slices.ContainsFunc(m.Witnesses, unbound)
 }
 
-// Quorum reports whether the members for which has is true are a quorum: more than half of
-// those with a vote. Any two quorums have a member in common, which is all that the safety of
-// Raft (§5.2, §5.4) and of Paxos asks of them. With no electors at all it is true: half of a
-// joint configuration that is not there agrees with the other half.
-func (m *Members) Quorum(has func(NodeID) bool) bool {
-	n := 0
-	for _, id := range m.Voters {
-		if has(id) {
-			n++
-		}
-	}
-	for _, id := range m.Witnesses {
-		if has(id) {
-			n++
-		}
-	}
-	return n >= m.need()
-}
-
-// need is how many electors are a quorum.
-func (m *Members) need() int {
-	if m.Electors() == 0 {
-		return 0
-	}
-	return m.Electors()/2 + 1
-}
-
-// Agreed returns the highest value that a quorum has reached, when at says what each elector
-// has reached. With no electors at all it is as high as can be.
-func Agreed[T ~int64 | ~uint64](m *Members, at func(NodeID) T) T {
-	return reachedBy(m, m.need(), at)
-}
-
-// Unavoidable returns the highest value that some member of every quorum has reached: so many have
-// that the others are no quorum. With no electors at all it is as high as can be.
-func Unavoidable[T ~int64 | ~uint64](m *Members, at func(NodeID) T) T {
-	return reachedBy(m, m.Electors()-m.need()+1, at)
-}
-
-// reachedBy is the highest value that n electors have reached.
-func reachedBy[T ~int64 | ~uint64](m *Members, n int, at func(NodeID) T) T {
-	var stack [16]T // a group with more electors than this is a mistake, but a legal one
-	reached := stack[:0]
-	for _, id := range m.Voters {
-		reached = append(reached, at(id))
-	}
-	for _, id := range m.Witnesses {
-		reached = append(reached, at(id))
-	}
-	if len(reached) == 0 {
-		return math.MaxInt64
-	}
-	for i := range reached { // by insertion: there are few
-		for k := i; k > 0 && reached[k] < reached[k-1]; k-- {
-			reached[k], reached[k-1] = reached[k-1], reached[k]
-		}
-	}
-	return reached[len(reached)-n]
-}
-
 // All calls f for every member, in a fixed order.
 func (m *Members) All(f func(NodeID)) {
 	for _, ids := range [...][]NodeID{m.Voters, m.Witnesses, m.Learners, m.Joining} {
@@ -163,7 +115,8 @@ func (m *Members) All(f func(NodeID)) {
 func (m *Members) Equal(o *Members) bool {
 	return slices.Equal(m.Voters, o.Voters) && slices.Equal(m.Witnesses, o.Witnesses) &&
 		slices.Equal(m.Learners, o.Learners) && slices.Equal(m.Joining, o.Joining) &&
-		slices.Equal(m.Bound, o.Bound) && m.Lease == o.Lease
+		slices.Equal(m.Bound, o.Bound) && m.Lease == o.Lease &&
+		m.ElectionQuorum == o.ElectionQuorum && m.CommitQuorum == o.CommitQuorum && slices.Equal(m.Weights, o.Weights)
 }
 
 // Clone returns a copy that shares nothing with m.
@@ -174,11 +127,12 @@ func (m *Members) Clone() Members {
 	c.Learners = slices.Clone(m.Learners)
 	c.Joining = slices.Clone(m.Joining)
 	c.Bound = slices.Clone(m.Bound)
+	c.Weights = slices.Clone(m.Weights)
 	return c
 }
 
 // Validate returns a *ConfigError that names the first mistake: a zero or repeated id, nobody
-// who could lead, witnesses that are a quorum by themselves, a negative lease.
+// who could lead, a negative lease, quorums that need not meet, witnesses that could elect by themselves.
 func (m *Members) Validate() error {
 	if len(m.Voters) == 0 {
 		return &ConfigError{Field: "Members.Voters", Value: "[]", Reason: "a group needs a voter"}
@@ -195,11 +149,11 @@ func (m *Members) Validate() error {
 		}
 		seen[id] = true
 	})
-	if err == nil && len(m.Witnesses) >= m.need() {
-		err = &ConfigError{Field: "Members.Witnesses", Value: fmt.Sprint(m.Witnesses), Reason: "every quorum needs a voter, as a witness keeps no state"}
-	}
 	if err == nil && m.Lease < 0 {
 		err = &ConfigError{Field: "Members.Lease", Value: m.Lease.String(), Reason: "a duration cannot be negative"}
+	}
+	if err == nil {
+		err = m.validateQuorums()
 	}
 	return err
 }
@@ -217,15 +171,22 @@ func (m Members) String() string {
 	if m.Lease > 0 {
 		s += fmt.Sprintf(" lease %v", m.Lease)
 	}
+	if m.ElectionQuorum != 0 || m.CommitQuorum != 0 {
+		s += fmt.Sprintf(" quorums %d/%d", m.ElectionQuorum, m.CommitQuorum)
+	}
+	for _, w := range m.Weights {
+		s += fmt.Sprintf(" weight %d:%d", w.Node, w.Weight)
+	}
 	return s
 }
 
 // AppendTo appends the encoding of m to b:
 //
-//	members  := list(Voters) list(Witnesses) list(Learners) list(Joining) bindings lease
+//	members  := list(Voters) list(Witnesses) list(Learners) list(Joining) bindings lease quorums
 //	list     := count:uvarint id:uvarint ...
 //	bindings := count:uvarint (id:uvarint incarnation:uvarint) ...
 //	lease    := nanoseconds:uvarint
+//	quorums  := election:uvarint commit:uvarint count:uvarint (id:uvarint weight:uvarint) ...
 func (m *Members) AppendTo(b []byte) []byte {
 	for _, ids := range [...][]NodeID{m.Voters, m.Witnesses, m.Learners, m.Joining} {
 		b = binary.AppendUvarint(b, uint64(len(ids)))
@@ -238,7 +199,15 @@ func (m *Members) AppendTo(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(x.Node))
 		b = binary.AppendUvarint(b, x.Incarnation)
 	}
-	return binary.AppendUvarint(b, uint64(m.Lease))
+	b = binary.AppendUvarint(b, uint64(m.Lease))
+	b = binary.AppendUvarint(b, uint64(m.ElectionQuorum))
+	b = binary.AppendUvarint(b, uint64(m.CommitQuorum))
+	b = binary.AppendUvarint(b, uint64(len(m.Weights)))
+	for _, w := range m.Weights {
+		b = binary.AppendUvarint(b, uint64(w.Node))
+		b = binary.AppendUvarint(b, uint64(w.Weight))
+	}
+	return b
 }
 
 // DecodeMembers decodes what AppendTo encoded at the front of b and returns what follows it.
@@ -254,6 +223,10 @@ func DecodeMembers(b []byte) (m Members, rest []byte, err error) {
 		m.Bound = append(m.Bound, Binding{Node: NodeID(d.uint32()), Incarnation: d.uvarint()})
 	}
 	m.Lease = time.Duration(d.uvarint())
+	m.ElectionQuorum, m.CommitQuorum = d.weight(), d.weight()
+	for range d.count(2) {
+		m.Weights = append(m.Weights, Weight{Node: NodeID(d.uint32()), Weight: d.weight()})
+	}
 	if d.bad {
 		return Members{}, nil, fmt.Errorf("%w: members", ErrMalformed)
 	}

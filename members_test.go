@@ -55,7 +55,7 @@ func among(ids []consensus.NodeID, bits int) func(consensus.NodeID) bool {
 func quorums(m *consensus.Members) (all []int) {
 	ids := electors(m)
 	for bits := range 1 << len(ids) {
-		if m.Quorum(among(ids, bits)) {
+		if m.IsCommitQuorum(among(ids, bits)) {
 			all = append(all, bits)
 		}
 	}
@@ -92,7 +92,7 @@ func TestTheSmallestQuorumIsAMajority(t *testing.T) {
 		ids := electors(&m)
 		require.Equal(t, len(ids), m.Electors())
 		n := rapid.IntRange(0, len(ids)).Draw(t, "n")
-		require.Equal(t, 2*n > len(ids), m.Quorum(among(ids, 1<<n-1)))
+		require.Equal(t, 2*n > len(ids), m.IsCommitQuorum(among(ids, 1<<n-1)))
 	})
 }
 
@@ -102,13 +102,13 @@ func TestLearnersAreInNoQuorum(t *testing.T) {
 		bits := rapid.IntRange(0, 1<<9-1).Draw(t, "has")
 		has := among(electors(&m), bits)
 		with := func(id consensus.NodeID) bool { return has(id) || !m.Votes(id) }
-		require.Equal(t, m.Quorum(has), m.Quorum(with))
+		require.Equal(t, m.IsCommitQuorum(has), m.IsCommitQuorum(with))
 	})
 }
 
 func TestNoElectorsAgreeWithAnything(t *testing.T) {
 	none := consensus.Members{Learners: []consensus.NodeID{4}}
-	require.True(t, none.Quorum(func(consensus.NodeID) bool { return false }))
+	require.True(t, none.IsCommitQuorum(func(consensus.NodeID) bool { return false }))
 	require.Equal(t, consensus.Instant(math.MaxInt64), consensus.Agreed(&none, func(consensus.NodeID) consensus.Instant { return 1 }))
 	require.Equal(t, consensus.Index(math.MaxInt64), consensus.Agreed(&none, func(consensus.NodeID) consensus.Index { return 1 }))
 }
@@ -117,7 +117,7 @@ func TestNoElectorsAgreeWithAnything(t *testing.T) {
 func agreed(m *consensus.Members, at func(consensus.NodeID) consensus.Index) (best consensus.Index) {
 	for _, id := range electors(m) {
 		reached := at(id)
-		if reached > best && m.Quorum(func(o consensus.NodeID) bool { return at(o) >= reached }) {
+		if reached > best && m.IsCommitQuorum(func(o consensus.NodeID) bool { return at(o) >= reached }) {
 			best = reached
 		}
 	}
@@ -150,7 +150,7 @@ func TestQuorumAndAgreedDoNotAllocate(t *testing.T) {
 	m := consensus.Members{Voters: []consensus.NodeID{1, 2, 3, 4}, Witnesses: []consensus.NodeID{5}}
 	at := func(id consensus.NodeID) consensus.Index { return consensus.Index(id) }
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		m.Quorum(func(id consensus.NodeID) bool { return id > 2 })
+		m.IsCommitQuorum(func(id consensus.NodeID) bool { return id > 2 })
 		consensus.Agreed(&m, at)
 	}))
 }
@@ -201,8 +201,9 @@ func TestAMembershipSurvivesItsEncoding(t *testing.T) {
 
 func TestTheEncodingOfAMembershipIsPinned(t *testing.T) {
 	m := consensus.Members{Voters: []consensus.NodeID{1, 2, 300}, Witnesses: []consensus.NodeID{4}, Learners: []consensus.NodeID{5, 6},
-		Joining: []consensus.NodeID{7}, Bound: []consensus.Binding{{Node: 1, Incarnation: 300}}, Lease: 200}
-	require.Equal(t, []byte{3, 1, 2, 0xac, 2, 1, 4, 2, 5, 6, 1, 7, 1, 1, 0xac, 2, 0xc8, 1}, m.AppendTo(nil))
+		Joining: []consensus.NodeID{7}, Bound: []consensus.Binding{{Node: 1, Incarnation: 300}}, Lease: 200,
+		ElectionQuorum: 4, CommitQuorum: 3, Weights: []consensus.Weight{{Node: 300, Weight: 2}}}
+	require.Equal(t, []byte{3, 1, 2, 0xac, 2, 1, 4, 2, 5, 6, 1, 7, 1, 1, 0xac, 2, 0xc8, 1, 4, 3, 1, 0xac, 2, 2}, m.AppendTo(nil))
 }
 
 func TestAMembershipHasOneEncoding(t *testing.T) {
@@ -231,19 +232,6 @@ func TestAMembershipBelievesNoCount(t *testing.T) {
 		})
 		require.Less(t, allocated, uint64(16<<10))
 	}
-}
-
-func TestUnavoidableIsWhatSomeMemberOfEveryQuorumHasReached(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		m := memberships.Draw(t, "members")
-		reached := make(map[consensus.NodeID]consensus.Index)
-		m.All(func(id consensus.NodeID) { reached[id] = consensus.Index(rapid.IntRange(0, 4).Draw(t, "reached")) })
-		got := consensus.Unavoidable(&m, func(id consensus.NodeID) consensus.Index { return reached[id] })
-		below := func(id consensus.NodeID) bool { return reached[id] < got }
-		require.False(t, m.Quorum(below), "every quorum has one that reached it")
-		notAbove := func(id consensus.NodeID) bool { return reached[id] <= got }
-		require.True(t, m.Quorum(notAbove), "and not more")
-	})
 }
 
 func TestACloneSharesNothing(t *testing.T) {

@@ -31,6 +31,25 @@ const (
 	KindTimeoutNow
 )
 
+// Kinds of package paxos. They stay below 64, so that a set of kinds fits into a word.
+const (
+	KindPrepare Kind = 48 + iota
+	KindPromise
+	KindNack
+	KindAccept
+	KindAccepted
+	KindAlreadyChosen
+	KindLead
+	KindLeadReply
+	KindElect
+	KindElectReply
+	KindLearn
+	KindLearnReply
+	KindEpochSealed
+	KindTakeOver
+	KindEpochSnapshot
+)
+
 var kindNames = [...]string{
 	KindForward: "Forward", KindForwardReply: "ForwardReply", KindReadIndex: "ReadIndex", KindReadIndexReply: "ReadIndexReply",
 	KindAppendEntries: "AppendEntries", KindAppendEntriesReply: "AppendEntriesReply",
@@ -38,6 +57,9 @@ var kindNames = [...]string{
 	KindRequestVote: "RequestVote", KindRequestVoteReply: "RequestVoteReply",
 	KindPreVote: "PreVote", KindPreVoteReply: "PreVoteReply",
 	KindInstallSnapshot: "InstallSnapshot", KindTimeoutNow: "TimeoutNow",
+	KindPrepare: "Prepare", KindPromise: "Promise", KindNack: "Nack", KindAccept: "Accept", KindAccepted: "Accepted",
+	KindAlreadyChosen: "AlreadyChosen", KindLead: "Lead", KindLeadReply: "LeadReply", KindElect: "Elect", KindElectReply: "ElectReply",
+	KindLearn: "Learn", KindLearnReply: "LearnReply", KindEpochSealed: "EpochSealed", KindTakeOver: "TakeOver", KindEpochSnapshot: "EpochSnapshot",
 }
 
 func (k Kind) String() string {
@@ -54,6 +76,8 @@ const (
 	// FlagTransfer: this election was asked for by the leader, so voters who still hear that
 	// leader vote all the same (thesis §3.10, §6.4.1).
 	FlagTransfer Flags = 1 << iota
+	// FlagHappy: the sender reaches a quorum, as the leader, or a leader that does (Paxos).
+	FlagHappy
 )
 
 // A Message is one protocol message. Every field means the same in every kind that uses it; a
@@ -92,6 +116,9 @@ func (m *Message) String() string {
 	}
 	if m.Flags&FlagTransfer != 0 {
 		b.WriteString(" transfer")
+	}
+	if m.Flags&FlagHappy != 0 {
+		b.WriteString(" happy")
 	}
 	if m.Outcome != 0 {
 		fmt.Fprintf(&b, " %v", m.Outcome)

@@ -109,6 +109,7 @@ func TestAnEntryBelowAReceivedSnapshotIsAppliedBeforeIt(t *testing.T) {
 
 func TestASnapshotIsTakenAfterSoManyBytesOneAtATime(t *testing.T) {
 	x := newRig(t, ReplicaConfig{SnapshotSize: 100})
+	x.become(Status{Kind: Voter})
 	x.step(Effects{Committed: entries(1, 8)})
 	x.Applied([]Applied{{Index: 1, Size: 64}})
 	require.Empty(t, x.step())

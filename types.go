@@ -59,7 +59,7 @@ func (k EntryKind) String() string {
 // points to, never change once made: whoever holds one may keep it, and nobody may write to it.
 type Entry struct {
 	Index Index
-	Term  Term   // Raft: the term that created it. Paxos: the ballot it was last accepted in, or Chosen.
+	Term  Term   // Raft: the term that created it. Paxos: the ballot it was last accepted in, or Chosen; once committed, 0.
 	From  NodeID // the replica that took the proposal in, and
 	ID    uint64 // its number there: a random number of that replica's life <<32 | a counter; 0 if none
 	Kind  EntryKind

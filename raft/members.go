@@ -21,25 +21,10 @@ type configuration struct {
 
 func (c *configuration) joint() bool { return len(c.was.Voters) > 0 }
 
-// quorum reports whether has holds for a quorum: of both halves, in a joint configuration.
-func (c *configuration) quorum(has func(NodeID) bool) bool {
-	return c.now.Quorum(has) && c.was.Quorum(has)
-}
-
-// electing reports whether has holds for enough members to elect a leader: a quorum or, as long
-// as the founders are not bound to their stores, every one of them. So the first leader knows the
-// store of each, and one that is wiped later can never pass for itself.
+// electing reports whether has holds for enough members to elect a leader: a quorum of both halves,
+// in a joint configuration, and every founder, as long as they are not bound to their stores.
 func (c *configuration) electing(has func(NodeID) bool) bool {
-	if c.now.Unbound() {
-		for _, ids := range [...][]NodeID{c.now.Voters, c.now.Witnesses} {
-			for _, id := range ids {
-				if !has(id) {
-					return false
-				}
-			}
-		}
-	}
-	return c.quorum(has)
+	return c.now.IsElectionQuorum(has) && c.was.IsElectionQuorum(has)
 }
 
 // votes reports whether id has a vote in either half.
@@ -191,7 +176,7 @@ func (r *Raft) Change(p consensus.Proposal, m Members, expect Index) (Index, err
 
 // admissible returns the *ConfigError of a membership that cannot follow the current one.
 func (r *Raft) admissible(m *Members) error {
-	if err := m.Validate(); err != nil {
+	if err := fits(m); err != nil {
 		return err
 	}
 	if m.Lease > r.cfg.ElectionTimeout {
@@ -218,9 +203,21 @@ func (r *Raft) admissible(m *Members) error {
 	return nil
 }
 
-// keepsState reports whether every quorum of m has a voter that holds all that is committed. A witness
-// may have trimmed what such voters held in the membership before (see floor), so that those who come
-// must have it before they take their place.
+// fits returns the *ConfigError of a membership that Raft cannot have. A term has no owner, so two
+// elections in one term must have a voter in common, whatever a commit takes.
+func fits(m *Members) error {
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	if q := m.ElectionQuorum; q != 0 && 2*q <= m.TotalWeight() {
+		return &consensus.ConfigError{Field: "Members.ElectionQuorum", Value: fmt.Sprint(q), Reason: fmt.Sprintf("two elections of Raft must meet: it must exceed half of %d", m.TotalWeight())}
+	}
+	return nil
+}
+
+// keepsState reports whether every election quorum of m has a voter that holds all that is committed.
+// A witness may have trimmed what such voters held in the membership before (see floor), so that those
+// who come must have it before they take their place.
 func (r *Raft) keepsState(m *Members) bool {
 	return consensus.Unavoidable(m, func(id NodeID) Index {
 		switch p := r.peer(id); {
@@ -295,6 +292,9 @@ func (r *Raft) completeChange() {
 			m.Joining = slices.DeleteFunc(m.Joining, func(x NodeID) bool { return x == id })
 			m.Voters = append(m.Voters, id)
 			slices.Sort(m.Voters)
+			if fits(&m) != nil {
+				continue // with one more voter, quorums of fixed sizes need not meet
+			}
 			r.appendConfig(configuration{now: r.bind(m), was: c.now}, 0, 0)
 			return
 		}

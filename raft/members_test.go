@@ -88,7 +88,7 @@ func TestQuorumsMeet(t *testing.T) {
 			return has
 		}
 		quorum := func(c *configuration, s map[NodeID]bool) bool {
-			return c.quorum(func(id NodeID) bool { return s[id] })
+			return c.electing(func(id NodeID) bool { return s[id] })
 		}
 		meet := func(a, b map[NodeID]bool) bool {
 			for id := range a {
@@ -114,8 +114,8 @@ func TestAgreedIsWhatAQuorumHasReached(t *testing.T) {
 		at := map[NodeID]Index{}
 		m.All(func(id NodeID) { at[id] = Index(rapid.Uint64Range(0, 9).Draw(t, "at")) })
 		i := consensus.Agreed(&m, func(id NodeID) Index { return at[id] })
-		require.True(t, m.Quorum(func(id NodeID) bool { return at[id] >= i }))
-		require.False(t, m.Quorum(func(id NodeID) bool { return at[id] > i }))
+		require.True(t, m.IsCommitQuorum(func(id NodeID) bool { return at[id] >= i }))
+		require.False(t, m.IsCommitQuorum(func(id NodeID) bool { return at[id] > i }))
 	})
 }
 

@@ -119,6 +119,11 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 	if err != nil {
 		return nil, err
 	}
+	if len(cfg.Members.Voters) > 0 {
+		if err := fits(&cfg.Members); err != nil {
+			return nil, err
+		}
+	}
 	r := &Raft{cfg: cfg, incarnation: rec.Incarnation, term: rec.State.Term, vote: rec.State.Vote, snapshot: rec.Snapshot, written: rec.State}
 	r.configs = []configuration{{now: cfg.Members}}
 	if rec.Snapshot.Index > 0 {

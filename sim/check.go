@@ -32,6 +32,9 @@ func (w *World) observe(n *node) {
 	if st.Commit > old.Commit {
 		w.checkCommit(n, old, &st)
 	}
+	if w.options.Rules == PaxosRules {
+		w.noteEpoch(n, &st)
+	}
 	w.recogniseConfig(&st)
 	if st.Role != old.Role || st.Term != old.Term || st.MembersIndex != old.MembersIndex || st.Kind != old.Kind || st.Refused != old.Refused {
 		w.recognise(n, old, &st)
@@ -51,7 +54,9 @@ func (w *World) checkLeader(n *node, st *consensus.Status) {
 		w.fail("election safety", "nodes %d and %d both lead in term %d", r.node, n.id, st.Term)
 	}
 	g.leaders[st.Term] = reign{n.id, n.life}
-	w.checkComplete(n, st)
+	if w.options.Rules == RaftRules {
+		w.checkComplete(n, st)
+	}
 	if st.Term > g.top {
 		g.top = st.Term
 		w.releaseHeld(n.index)
@@ -79,6 +84,10 @@ func (w *World) checkComplete(n *node, st *consensus.Status) {
 // here for commitment, which comes before. And what is committed is durable at a quorum of each half
 // of the configuration: without that a crash could lose it.
 func (w *World) checkCommit(n *node, old, st *consensus.Status) {
+	if w.options.Rules == PaxosRules {
+		w.checkLearned(n, old, st)
+		return
+	}
 	g := &w.ghost
 	for i := old.Commit + 1; i <= st.Commit; i++ {
 		term := n.termAt(i)
@@ -126,7 +135,7 @@ func (w *World) checkQuorum(n *node, old, st *consensus.Status) {
 	i := st.Commit
 	term := n.termAt(i)
 	durable := func(m *consensus.Members) bool {
-		return m.Quorum(func(id consensus.NodeID) bool {
+		return m.IsCommitQuorum(func(id consensus.NodeID) bool {
 			o := w.node(id)
 			return o != nil && o.held(m.Incarnation(id), i, term)
 		})
@@ -143,6 +152,10 @@ func (w *World) checkQuorum(n *node, old, st *consensus.Status) {
 // "Leader Append-Only: a leader never overwrites or deletes entries in its log; it only appends new
 // entries" (§5.3).
 func (w *World) checkWrite(n *node, wr *consensus.Write) {
+	if w.options.Rules == PaxosRules {
+		w.checkSlots(n, wr)
+		return
+	}
 	w.checkIssued(n, wr)
 	if s := wr.Snapshot; s != nil {
 		w.checkAdopt(n, wr)
@@ -219,6 +232,9 @@ func (w *World) checkAdopt(n *node, wr *consensus.Write) {
 
 // checkApply: what is applied is committed, and durable here (rule 3 of Effects).
 func (w *World) checkApply(n *node, es []consensus.Entry) bool {
+	if w.options.Rules == PaxosRules {
+		return w.checkApplySlots(n, es)
+	}
 	for i := range es {
 		e := &es[i]
 		d := w.ghost.chosen.at(e.Index)

@@ -8,6 +8,10 @@ import "github.com/consensus-go/consensus"
 
 // checkSent checks a message that leaves n. Of Raft's kinds four speak for the disk.
 func (w *World) checkSent(n *node, m *consensus.Message) {
+	if w.options.Rules == PaxosRules {
+		w.checkClaim(n, m)
+		return
+	}
 	switch m.Kind {
 	case consensus.KindRequestVoteReply:
 		if !m.Reject {

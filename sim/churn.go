@@ -182,6 +182,9 @@ func (w *World) wipeOne(n *node) {
 
 // stranger reports whether no node knows n as a member.
 func (w *World) stranger(n *node) bool {
+	if l := w.leader(); w.options.Rules == PaxosRules && (l == nil || l.status.Changing || w.nemesis.unsettled[l.status.MembersIndex] > 0) {
+		return false // Paxos shows a membership when it is in effect: one may be on its way that has n in it
+	}
 	for i := range w.nodes {
 		st := &w.nodes[i].status
 		if st.Members.Kind(n.id) != consensus.NotMember || st.Outgoing.Kind(n.id) != consensus.NotMember {
@@ -200,6 +203,9 @@ func (w *World) spareable(n *node) bool {
 	at := l.status.MembersIndex
 	m := &l.status.Members
 	if l.status.Changing || at > l.status.Commit || m.Unbound() || m.Electors() < 3 || w.nemesis.unsettled[at] > 0 {
+		return false
+	}
+	if !m.IsElectionQuorum(func(id consensus.NodeID) bool { return id != n.id }) {
 		return false
 	}
 	for i := range w.nodes {

@@ -117,6 +117,7 @@ func (d *disk) finish(n *node) (seq uint64) {
 	}
 	for i := range w.Entries {
 		*d.log.put(w.Entries[i].Index) = w.Entries[i]
+		n.w.noteVote(n, &w.Entries[i])
 	}
 	d.state, seq = w.State, w.Seq
 	*w = consensus.Write{}
@@ -145,7 +146,7 @@ func (d *disk) adopt(n *node, meta *consensus.SnapshotMeta) {
 		}
 	}
 	d.created = kept
-	if n.slot.index == meta.Index && !n.slot.received {
+	if n.slot.index == meta.Index && (!n.slot.received || n.witness) { // a witness has nothing to restore
 		n.slot = slot{}
 	}
 	if found.received {

@@ -28,7 +28,7 @@
 // histories are linearizable.
 //
 // The checks know a protocol by its messages, writes and statuses only, never by a hook in it. All
-// that is particular to Raft's messages is in check_raft.go.
+// that is particular to Raft's messages is in check_raft.go, to Paxos's in check_paxos.go.
 //
 // # Reading it
 //

@@ -15,9 +15,12 @@ type ghost struct {
 	states   window[uint64]   // the digest of the state machine, by the index of the last command
 	images   window[uint64]   // the hash of the snapshot, by its index
 	ids      map[uint64]consensus.Index
-	denied   map[uint64]bool // proposals of which a caller was told that they never will be applied
-	config   consensus.Index // the highest committed index at which a membership was set
-	top      consensus.Term  // of all leaders
+	denied   map[uint64]bool          // proposals of which a caller was told that they never will be applied
+	promises map[store]consensus.Term // Paxos: the highest ballot that a store has told anybody of
+	epochs   map[uint64]consensus.Members
+	ballots  map[consensus.Term]reign // who used it
+	config   consensus.Index          // the highest committed index at which a membership was set
+	top      consensus.Term           // of all leaders
 }
 
 // A reign is one leadership: of a node, in one life of it.
@@ -33,13 +36,20 @@ type ballot struct {
 	term        consensus.Term
 }
 
+// A store is one disk, for as long as it lives.
+type store struct {
+	node        consensus.NodeID
+	incarnation uint64
+}
+
 // A version is an entry as it was first written, with that index and term.
 type version struct {
 	term     consensus.Term
 	previous consensus.Term // of the entry before it
 	hash     uint64
 	id       uint64
-	next     int32 // another one of the same index; 0: none
+	next     int32  // another one of the same index; 0: none
+	voters   uint16 // Paxos: who has made a vote for it durable, a bit for each node
 }
 
 // A decision is the entry that is committed at an index.
@@ -57,6 +67,14 @@ func (g *ghost) reset() {
 		g.ids = make(map[uint64]consensus.Index)
 		g.denied = make(map[uint64]bool)
 	}
+	if g.promises == nil {
+		g.promises = make(map[store]consensus.Term)
+		g.epochs = make(map[uint64]consensus.Members)
+		g.ballots = make(map[consensus.Term]reign)
+	}
+	clear(g.promises)
+	clear(g.epochs)
+	clear(g.ballots)
 	clear(g.leaders)
 	clear(g.rivals)
 	clear(g.votes)

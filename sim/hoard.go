@@ -19,7 +19,7 @@ const mostHeld = 200
 // hold decides whether packet i is held back, and lets earlier ones go if it begins an election.
 func (w *World) hold(i uint32) bool {
 	h, p := &w.net.hoard, &w.net.packets[i]
-	if p.kind == consensus.KindRequestVote && p.term > h.top {
+	if (p.kind == consensus.KindRequestVote || p.kind == consensus.KindPrepare) && p.term > h.top {
 		h.top = p.term
 		w.releaseHeld(p.from)
 	}

@@ -1,5 +1,7 @@
 package sim
 
+import "slices"
+
 // A Mark is an interesting situation that a campaign should reach ("sometimes", beside the
 // "always" of the checks). It is recognised from outside, by messages, writes and statuses.
 type Mark uint8
@@ -33,8 +35,21 @@ const (
 	MarkForwarded                       // a forwarded proposal was applied
 	MarkDuplicateForward                // a forwarded proposal arrived twice
 	MarkSessionRetry                    // a retried session command was answered from the session
+	MarkBallotRefused                   // Paxos: a ballot was refused
+	MarkValueAdopted                    // Paxos: a value was voted for again, at a higher ballot
+	MarkGapFilled                       // Paxos: a gap was filled with a no-op
+	MarkChosenOutOfOrder                // Paxos: a slot was chosen before the one below it
+	MarkLearnedByValue                  // Paxos: a value was learned from somebody who knew it
+	MarkEpochSealed                     // Paxos: somebody was told that its epoch has ended
 	marks
 )
+
+// foreign are the marks that a protocol cannot reach, or that mean nothing to it.
+var foreign = [...][]Mark{
+	RaftRules: {MarkBallotRefused, MarkValueAdopted, MarkGapFilled, MarkChosenOutOfOrder, MarkLearnedByValue, MarkEpochSealed},
+	PaxosRules: {MarkTruncation, MarkOldTermMajority, MarkPreVoteRefused, MarkJointCrash, MarkChangeRolledBack, MarkRemovedLeader,
+		MarkSnapshotDiverged, MarkSplitVote},
+}
 
 var markNames = [marks]string{
 	"split vote", "truncation", "leader crash with uncommitted tail", "crash losing unfinished writes",
@@ -43,7 +58,8 @@ var markNames = [marks]string{
 	"removed leader stepped down", "wiped node rejoined", "witness voted", "snapshot taken", "snapshot installed",
 	"snapshot after divergence", "fetch served", "fetch failed", "transfer succeeded", "transfer failed",
 	"read during transfer", "lease read", "follower read", "forwarded proposal", "duplicate forward",
-	"session retry deduplicated",
+	"session retry deduplicated", "ballot refused", "value adopted", "gap filled", "chosen out of order", "learned by value",
+	"epoch sealed",
 }
 
 func (m Mark) String() string { return markNames[m] }
@@ -66,9 +82,11 @@ func (o *Options) marks() []Mark {
 	if o.Profile != Swarm || o.Nodes == 1 || o.Nodes == 2 {
 		return nil
 	}
-	all := make([]Mark, marks)
-	for m := range all {
-		all[m] = Mark(m)
+	var all []Mark
+	for m := range marks {
+		if !slices.Contains(foreign[o.Rules], m) {
+			all = append(all, m)
+		}
 	}
 	return all
 }

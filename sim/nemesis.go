@@ -189,6 +189,9 @@ func (w *World) hoardFor(dwell time.Duration) {
 		1<<consensus.KindAppendEntries | 1<<consensus.KindAppendEntriesReply | 1<<consensus.KindRequestVoteReply,
 		1<<consensus.KindHeartbeatReply | 1<<consensus.KindReadIndexReply | 1<<consensus.KindForward | 1<<consensus.KindForwardReply,
 	}
+	if w.options.Rules == PaxosRules {
+		sets = paxosHoards
+	}
 	h.kinds, h.share = sets[w.dice.Choose(ChooseFault, len(sets))], w.plan.hold
 	w.fault(nil, dwell, "messages are held back", func() { h.kinds = 0 })
 	w.call(dwell+w.dice.between(ChooseDwell, 0, 8*w.plan.election), w.releaseAll)

@@ -39,6 +39,7 @@ type node struct {
 	// What the checks know.
 	status consensus.Status       // as of the last pump
 	log    window[consensus.Term] // terms by index, as of the last write issued
+	values window[uint64]         // Paxos: hashes of the entries, likewise
 	base   consensus.SnapshotMeta // the snapshot adopted by the last write that adopted one
 	issued consensus.State        // as of the last write issued
 	wiped  bool                   // came back with an empty disk, and is not a member again yet
@@ -53,7 +54,7 @@ type request struct {
 func (n *node) reset(w *World, i int) {
 	*n = node{
 		w: w, id: consensus.NodeID(i + 1), index: uint8(i), life: n.life,
-		waiting: n.waiting[:0], jobs: n.jobs, disk: n.disk, log: n.log,
+		waiting: n.waiting[:0], jobs: n.jobs, disk: n.disk, log: n.log, values: n.values,
 	}
 	n.founder = i < w.plan.founders
 	n.witness = w.plan.witness && i == w.plan.founders-1 || !n.founder && w.dice.chance(ChooseIdentity, 200)
@@ -135,6 +136,12 @@ func (n *node) remember(rec *consensus.Recovered) {
 	for i := range rec.Entries {
 		*n.log.put(rec.Entries[i].Index) = rec.Entries[i].Term
 	}
+	n.values.reset()
+	n.values.first = rec.Snapshot.Index + 1
+	for i := range rec.Entries {
+		*n.values.put(rec.Entries[i].Index) = entryHash(&rec.Entries[i])
+	}
+	n.w.checkPromiseKept(n, rec)
 }
 
 // crash ends the life of the node: what its disk has not finished is lost, but for the beginning.

@@ -14,6 +14,8 @@ type Options struct {
 	// Protocol makes the engines; Name is what the command line calls it.
 	Protocol consensus.NewEngine
 	Name     string
+	// Rules say what the engine's writes and messages claim. Default RaftRules.
+	Rules Rules
 	// Profile says which faults there are, and how many. Default Swarm.
 	Profile Profile
 	// Seed is the first seed, and Seeds how many there are; default 1. The same seed and
@@ -43,6 +45,14 @@ type Options struct {
 	setup   func(*World) // of Run
 	command string       // that runs a seed again, but for the seed
 }
+
+// Rules are a protocol's: which claims the checks hold it to. What clients may see is the same.
+type Rules uint8
+
+const (
+	RaftRules  Rules = iota // a log without holes, whose terms match
+	PaxosRules              // slots that are chosen each by itself, at ballots
+)
 
 // A Profile is a named mixture of faults.
 type Profile uint8

@@ -7,6 +7,7 @@ import "time"
 type plan struct {
 	founders, spares int
 	witness          bool          // the last founder is a witness
+	commitQuorum     int           // 0: more than half
 	lease            time.Duration // 0: reads have no lease
 	length           time.Duration // of the part with faults
 	operations       int           // the part with faults goes on until so many were begun
@@ -105,6 +106,9 @@ func (d dice) shape(o *Options) plan {
 		p.founders = o.Nodes
 	}
 	p.witness = p.witness && p.founders >= 3
+	if o.Rules == PaxosRules && p.founders >= 4 && d.chance(ChooseOptions, 250) {
+		p.commitQuorum = d.among(ChooseOptions, 2, p.founders/2)
+	}
 	return p
 }
 

@@ -41,12 +41,15 @@ func (w *World) recogniseEnd(n *node, old, st *consensus.Status) {
 // recogniseFigure8 is when a leadership ends with an entry of an older term on a majority that was
 // not committed: the situation of figure 8, in which counting it would have been wrong (§5.4.2).
 func (w *World) recogniseFigure8(n *node, old *consensus.Status) {
+	if w.options.Rules == PaxosRules {
+		return
+	}
 	i := old.Commit + 1
 	term := n.termAt(i)
 	if term == 0 || term >= old.Term {
 		return
 	}
-	if old.Members.Quorum(func(id consensus.NodeID) bool { o := w.node(id); return o != nil && o.disk.holds(i, term) }) {
+	if old.Members.IsCommitQuorum(func(id consensus.NodeID) bool { o := w.node(id); return o != nil && o.disk.holds(i, term) }) {
 		w.mark(MarkOldTermMajority)
 	}
 }

@@ -70,6 +70,9 @@ func (w *World) reset(o Options) {
 // founding is the membership that the group begins with.
 func (w *World) founding() consensus.Members {
 	m := consensus.Members{Lease: w.plan.lease}
+	if q := w.plan.commitQuorum; q != 0 {
+		m.CommitQuorum, m.ElectionQuorum = q, w.plan.founders+1-q
+	}
 	for i := range w.plan.founders {
 		if n := &w.nodes[i]; n.witness {
 			m.Witnesses = append(m.Witnesses, n.id)

@@ -21,6 +21,7 @@ import (
 	"syscall"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/paxos"
 	"github.com/consensus-go/consensus/raft"
 	"github.com/consensus-go/consensus/sim"
 )
@@ -32,7 +33,10 @@ const (
 )
 
 // protocols are the engines that can be simulated, by name.
-var protocols = map[string]consensus.NewEngine{"raft": raft.New}
+var protocols = map[string]consensus.NewEngine{"raft": raft.New, "paxos": paxos.New}
+
+// rules are the rules of those protocols that are not Raft's.
+var rules = map[string]sim.Rules{"paxos": sim.PaxosRules}
 
 func main() {
 	os.Exit(execute(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
@@ -46,9 +50,9 @@ func interruptible(ctx context.Context) context.Context {
 }
 
 const usage = `usage:
-  simulate run     [-protocol raft] [-profile swarm] [-seeds 1000] [-start 1] [-nodes N] [-for 60s] [-first] [-json]
-  simulate replay  -seed N [-protocol raft] [-profile swarm] [-nodes N] [-for 30s] [-trace]
-  simulate mutants [-protocol raft] [-dir DIR] [-only NAME] [-json]
+  simulate run     [-protocol raft|paxos] [-profile swarm] [-seeds 1000] [-start 1] [-nodes N] [-for 60s] [-first] [-json]
+  simulate replay  -seed N [-protocol raft|paxos] [-profile swarm] [-nodes N] [-for 30s] [-trace]
+  simulate mutants [-protocol raft|paxos] [-dir DIR] [-only NAME] [-json]
 simulate COMMAND -h says what the flags mean.
 `
 
@@ -125,7 +129,7 @@ func protocolNames() string {
 
 // options checks the flags and returns what they say.
 func (c *common) options() (sim.Options, error) {
-	o := sim.Options{Name: c.protocol, Protocol: protocols[c.protocol], Nodes: c.nodes}
+	o := sim.Options{Name: c.protocol, Protocol: protocols[c.protocol], Rules: rules[c.protocol], Nodes: c.nodes}
 	if o.Protocol == nil {
 		return o, wrong("protocol", c.protocol, "there is no such protocol; there are: %s", protocolNames())
 	}

@@ -52,7 +52,7 @@ func TestWrongUseExitsWith2AndNamesTheFlagAndTheValue(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                             "no command given",
 		"fly":                          `there is no command "fly"`,
-		"run -protocol gossip":         `-protocol gossip: there is no such protocol; there are: raft`,
+		"run -protocol gossip":         `-protocol gossip: there is no such protocol; there are: paxos, raft`,
 		"run -profile quiet":           `-profile quiet: `,
 		"run -seeds 0":                 "-seeds 0: must be at least 1",
 		"run -seeds -3":                "-seeds -3: must be at least 1",

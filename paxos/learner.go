@@ -1,0 +1,263 @@
+package paxos
+
+import (
+	"fmt"
+
+	"github.com/consensus-go/consensus"
+)
+
+// Learner: how a replica comes to know what is chosen (rules F1, F2, C1 to C3). From the leader's
+// watermark it learns the slots in which it voted at the leader's own ballot, and no others: a vote at
+// a lower ballot may be for another value. All else is learned by value, from anybody who knows.
+
+// learned notes that what c holds is chosen.
+func (p *Paxos) learned(c *cell) {
+	c.learned, p.dirty = true, true
+	if p.phase == leading && c.e.Index >= p.next { // more is chosen than we can have proposed
+		p.stepDown(reasonBallot)
+	}
+	if c.e.Kind == consensus.EntryMembers && (p.stopAt == 0 || c.e.Index < p.stopAt) {
+		p.stopAt = c.e.Index
+		if p.phase == leading {
+			p.stop = c.e.Index // rule S3: we propose nothing above it
+		}
+	}
+}
+
+// nextStop is the lowest stop-sign that is learned above commit, or 0.
+func (p *Paxos) nextStop() Slot {
+	for s := p.commit + 1; s <= p.log.last; s++ {
+		if c := p.log.holds(s); c != nil && c.learned && c.e.Kind == consensus.EntryMembers {
+			return s
+		}
+	}
+	return 0
+}
+
+// learnValue takes in an entry that is chosen. It is written with the ballot Chosen, in a write that
+// says Commit no earlier: were it learned in memory alone, a crash could leave the old vote under
+// a Commit that covers it.
+func (p *Paxos) learnValue(e Entry) {
+	s := e.Index
+	if s <= p.commit || s > p.commit+window {
+		return
+	}
+	switch c := p.log.holds(s); {
+	case c == nil:
+	case c.learned:
+		if !same(&c.e, &e) {
+			p.contradictions++
+		}
+		return
+	case p.phase == leading && c.e.Term == p.promised && !same(&c.e, &e):
+		// A higher ballot chose it. Were we to go on, our watermark would cover this slot, and whoever voted
+		// here for our own value would take that for chosen.
+		p.stepDown(reasonBallot)
+	}
+	e.Term = Chosen
+	c := p.log.put(e)
+	p.recovered(s)
+	p.learned(c)
+}
+
+// chosenUpTo is the leader's word that all is chosen up to slot s (rule F1). It is said of the
+// leader's ballot, which is our promise: a slot that we voted in at that ballot is chosen with what
+// we voted for. It is forgotten when the promise is raised (rule F2).
+func (p *Paxos) chosenUpTo(s Slot) {
+	for i := max(p.watermark, p.commit) + 1; i <= min(s, p.log.last); i++ {
+		if c := p.log.holds(i); c != nil && c.e.Term == p.promised && !c.learned {
+			p.learned(c)
+		}
+	}
+	p.watermark = max(p.watermark, s)
+}
+
+// onLead follows the leader's heartbeat.
+func (p *Paxos) onLead(m *Message) {
+	if !p.obey(m) {
+		return
+	}
+	p.grant(m)
+	p.chosenUpTo(m.Commit)
+	if m.Context != 0 {
+		a := p.reply(LeadReply, m.From)
+		a.Context, a.Floor, a.Last = m.Context, p.snapshot.Index, p.log.last
+	}
+}
+
+// A source is somebody who has learned more than we have.
+type source struct {
+	id     NodeID
+	commit Slot
+}
+
+// follow asks the sender of a message of a later epoch for the way there.
+func (p *Paxos) follow(m *Message) {
+	p.hint = source{id: m.From, commit: max(m.Commit, p.commit+1)}
+	if p.askAt == 0 {
+		p.askAt = p.now
+	}
+}
+
+// catchUp asks for what we lack, as long as somebody has it. What is missing may be on its way, so
+// that it waits for a heartbeat interval first, and between two questions.
+func (p *Paxos) catchUp() {
+	from := p.source()
+	if from.commit <= p.commit {
+		p.askAt = 0
+		return
+	}
+	if p.askAt == 0 {
+		p.askAt = p.now + p.interval()
+	}
+	if p.now >= p.askAt {
+		p.asks++
+		p.askAt = p.now + 2*p.interval()
+		p.askFor(from)
+	}
+}
+
+// source is whom to ask: by turns, all who have learned more than we have.
+func (p *Paxos) source() source {
+	n := uint64(0)
+	for i := -1; i < len(p.peers); i++ {
+		if p.knows(i).commit > p.commit {
+			n++
+		}
+	}
+	if n == 0 {
+		return source{}
+	}
+	turn := p.asks % n
+	for i := -1; ; i++ {
+		if x := p.knows(i); x.commit > p.commit {
+			if turn == 0 {
+				return x
+			}
+			turn--
+		}
+	}
+}
+
+// knows is how much member i has learned; -1 is the hint.
+func (p *Paxos) knows(i int) source {
+	if i < 0 {
+		return p.hint
+	}
+	return source{id: p.peers[i].id, commit: p.peers[i].commit}
+}
+
+// mostAsked is how many ranges a question names.
+const mostAsked = 16
+
+func (p *Paxos) askFor(from source) {
+	m := p.reply(Learn, from.id)
+	for s := p.commit + 1; s <= from.commit && len(m.Ranges) < mostAsked; s++ {
+		c := p.log.holds(s)
+		if c != nil && c.learned {
+			continue
+		}
+		if n := len(m.Ranges); n > 0 && m.Ranges[n-1].Last == s-1 {
+			m.Ranges[n-1].Last = s
+		} else {
+			m.Ranges = append(m.Ranges, Range{First: s, Last: s})
+		}
+		if s > p.log.last {
+			m.Ranges[len(m.Ranges)-1].Last = from.commit
+			break
+		}
+	}
+}
+
+// onLearn answers with what is chosen, as far as the asker's epoch goes (rule S9): what it wants and
+// we have compacted is read from storage, or it gets our snapshot.
+func (p *Paxos) onLearn(m *Message) {
+	if len(m.Ranges) == 0 {
+		return
+	}
+	if first := m.Ranges[0].First; first <= p.log.base {
+		p.serve(m.From, epochOf(m.Promised), first)
+		return
+	}
+	end, ok := p.endOf(epochOf(m.Promised))
+	if !ok {
+		return // it lacks the end of its epoch, which we no longer have: it did not ask from there
+	}
+	var es []Entry
+	size := 0
+	for _, r := range m.Ranges {
+		if end != 0 {
+			r.Last = min(r.Last, end)
+		}
+		for s := r.First; s <= min(r.Last, p.log.last); s++ {
+			c := p.log.holds(s)
+			if c == nil || !c.learned {
+				continue
+			}
+			if size += c.e.Size(); len(es) > 0 && size > p.cfg.MaxMessageSize {
+				break
+			}
+			e := c.e
+			e.Term = Chosen
+			es = append(es, e)
+		}
+	}
+	if len(es) > 0 {
+		p.reply(LearnReply, m.From).Entries = es
+	}
+}
+
+// onLearnReply takes in what is chosen. Nothing of an epoch that we have not entered: with it we
+// would report as chosen, in the old epoch, what was chosen above a stop-sign that we do not know,
+// and a candidate would void that (rule S9).
+func (p *Paxos) onLearnReply(m *Message) {
+	before := p.commit
+	for i := range m.Entries {
+		e := &m.Entries[i]
+		if p.stopAt != 0 && e.Index > p.stopAt {
+			break
+		}
+		p.learnValue(*e)
+	}
+	p.advance()
+	p.complete()
+	if p.commit > before {
+		p.asks--
+		p.askAt = p.now // go on at once, with whoever helps
+	}
+	if p.commit < m.Commit && p.commit > before {
+		p.hint = source{id: m.From, commit: m.Commit}
+	}
+}
+
+// Fetched sends what storage had for a learner: all of it is chosen. It ends with the stop-sign of
+// the learner's epoch.
+func (p *Paxos) Fetched(f consensus.Fetch, es []Entry, err error) {
+	p.dirty = true
+	x := p.service(f.To)
+	if x == nil || !x.fetching {
+		return
+	}
+	x.fetching = false
+	if err != nil || len(es) == 0 {
+		p.sendSnapshot(x)
+		return
+	}
+	m := p.reply(LearnReply, f.To)
+	m.Entries = make([]Entry, 0, len(es))
+	for i := range es {
+		e := es[i]
+		e.Term = Chosen
+		m.Entries = append(m.Entries, e)
+		if e.Kind != consensus.EntryMembers {
+			continue
+		}
+		s, err := decodeEpoch(e.Data)
+		if err != nil {
+			panic(fmt.Sprintf("paxos: storage has a malformed stop-sign at %d: %v", e.Index, err))
+		}
+		if s.number > x.epoch {
+			return
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package paxos
+
+import "github.com/consensus-go/consensus"
+
+// Ready turns what the handlers changed into effects: what follows from the state, and then what to
+// send, write, and give out.
+func (p *Paxos) Ready(eff *consensus.Effects) bool {
+	if !p.dirty {
+		return false
+	}
+	p.dirty = false
+	before := volume(eff)
+	p.advance()
+	p.lead(eff)
+	p.trim()
+	p.catchUp()
+	eff.Early = append(eff.Early, p.early...)
+	clear(p.early)
+	p.early = p.early[:0]
+	p.flushWrite(eff)
+	p.sendPrepare(eff)
+	eff.Messages = append(eff.Messages, p.replies...)
+	clear(p.replies)
+	p.replies = p.replies[:0]
+	p.deliver(eff)
+	return volume(eff) > before
+}
+
+// lead does what only a leader does.
+func (p *Paxos) lead(eff *consensus.Effects) {
+	if p.phase != leading {
+		return
+	}
+	p.amend()
+	p.handOver()
+	p.beginReads()
+	p.beatRound(eff)
+	p.confirm()
+	p.sendAccepts(eff)
+}
+
+// volume is how much is in eff.
+func volume(eff *consensus.Effects) int {
+	n := len(eff.Early) + len(eff.Messages) + len(eff.Committed) + len(eff.Reads) + len(eff.Snapshots) + len(eff.Fetch)
+	if eff.Write.Seq != 0 {
+		n++
+	}
+	return n
+}
+
+// flushWrite is the only place that writes. One write holds all that changed since the last: the
+// promise, votes and learned values, the end of an epoch. That the values are in it which Commit
+// covers is what makes Commit true after a restart.
+func (p *Paxos) flushWrite(eff *consensus.Effects) {
+	state := consensus.State{Term: p.promised, Commit: p.commit}
+	if len(p.log.unwritten) == 0 && p.truncate == 0 && p.adopt == nil && state.Term == p.written.Term {
+		return
+	}
+	if p.durable == p.seq {
+		p.began = p.now
+	}
+	p.seq++
+	eff.Write = consensus.Write{Group: p.cfg.Group, Seq: p.seq, Snapshot: p.adopt, Truncate: p.truncate, Entries: p.log.take(p.seq), State: state}
+	p.adopt, p.truncate, p.written = nil, 0, state
+	if p.phase != idle && p.promiseSeq == 0 {
+		p.promiseSeq = p.seq
+	}
+}
+
+// Persisted notes what has become durable: our promise, and our votes.
+func (p *Paxos) Persisted(seq uint64) {
+	p.dirty = true
+	p.durable, p.began = seq, p.now
+	if p.promiseSeq != 0 && seq >= p.promiseSeq && !p.own {
+		p.own = true
+		switch p.phase {
+		case claiming:
+			p.startLeading(p.commit)
+		case preparing:
+			p.complete()
+		}
+	}
+	p.countOwn()
+}
+
+// deliver gives out what is chosen and durable here, without its ballot: that differs between
+// replicas, and what is made of it must not. And what can be read, and what is asked of storage.
+func (p *Paxos) deliver(eff *consensus.Effects) {
+	to := p.handed
+	for to < p.commit && p.log.holds(to+1).seq <= p.durable {
+		to++
+	}
+	if to > p.handed && len(eff.Committed) == 0 {
+		es := p.log.carve(int(to - p.handed))
+		for p.handed < to {
+			p.handed++
+			e := p.log.holds(p.handed).e
+			e.Term = 0
+			es = append(es, e)
+		}
+		eff.Committed = es
+	}
+	for _, x := range p.granted {
+		a := consensus.Read{ID: x.id, Index: x.index, Until: x.until}
+		if x.lost {
+			a.Err = p.notLeader()
+		}
+		eff.Reads = append(eff.Reads, a)
+	}
+	eff.Fetch = append(eff.Fetch, p.fetch...)
+	eff.Snapshots = append(eff.Snapshots, p.snapshots...)
+	p.granted, p.fetch, p.snapshots = p.granted[:0], p.fetch[:0], p.snapshots[:0]
+}
+
+// Status describes the replica.
+func (p *Paxos) Status() consensus.Status {
+	x := p.epoch()
+	durable := p.commit
+	for durable > p.log.base && p.log.holds(durable).seq > p.durable {
+		durable--
+	}
+	return consensus.Status{
+		ID: p.cfg.ID, Kind: p.kind, Role: p.role(), Term: p.promised, Leader: p.leader,
+		Commit: p.commit, Last: p.log.last, Durable: durable, Snapshot: p.snapshot.Index,
+		Members: x.members, MembersIndex: x.index, Changing: p.stop != 0 || p.stopAt != 0 || x.members.Unbound(),
+		Transferring: p.transfer.to, Uncommitted: p.uncommitted, LogBytes: p.log.bytes,
+		Contradictions: p.contradictions, Ignored: p.ignored, Refused: p.isStranger(),
+	}
+}

@@ -1,0 +1,124 @@
+package paxos
+
+import "github.com/consensus-go/consensus"
+
+// A service is a learner that we help from storage: what it wants is no longer in memory.
+type service struct {
+	to       NodeID
+	epoch    uint64 // of its promise
+	fetching bool   // storage reads for it
+	sending  bool   // our snapshot is on its way
+}
+
+// maxServices is how many learners are helped at once.
+const maxServices = 16
+
+func (p *Paxos) service(to NodeID) *service {
+	for i := range p.services {
+		if p.services[i].to == to {
+			return &p.services[i]
+		}
+	}
+	return nil
+}
+
+// serve has storage read slots from first on for a learner, one request at a time.
+func (p *Paxos) serve(to NodeID, epoch uint64, first Slot) {
+	x := p.service(to)
+	if x == nil {
+		if len(p.services) == maxServices {
+			p.services = append(p.services[:0], p.services[1:]...)
+		}
+		p.services = append(p.services, service{to: to})
+		x = &p.services[len(p.services)-1]
+	}
+	if x.fetching || x.sending {
+		return
+	}
+	x.epoch, x.fetching = epoch, true
+	p.fetch = append(p.fetch, consensus.Fetch{To: to, Lo: first, Hi: p.log.base, MaxBytes: p.cfg.MaxMessageSize})
+}
+
+// sendSnapshot has our newest snapshot streamed. A witness has none that anybody could use.
+func (p *Paxos) sendSnapshot(x *service) {
+	if p.cfg.Witness || p.snapshot.Index == 0 {
+		return
+	}
+	x.sending = true
+	m := p.compose(&p.snapshots, EpochSnapshot, x.to)
+	m.Index, m.Data = p.snapshot.Index, p.snapshot.Config
+}
+
+// SnapshotSent learns that the stream has ended. A learner that still lacks something asks again.
+func (p *Paxos) SnapshotSent(to NodeID, err error) {
+	if x := p.service(to); x != nil {
+		x.sending = false
+	}
+}
+
+// onSnapshot adopts a snapshot that is in storage already, if it goes further than what we have
+// learned. It holds only what is chosen, so that it is welcome from anybody; one of a later epoch
+// enters that epoch. Our promise within an epoch it never touches.
+func (p *Paxos) onSnapshot(m *Message) {
+	if m.Index <= p.commit {
+		return
+	}
+	if p.phase == leading { // somebody else leads, and may have chosen other values than ours
+		p.stepDown(reasonBallot)
+	}
+	x, _ := decodeEpoch(m.Data) // checked at the gate
+	meta := consensus.SnapshotMeta{Index: m.Index, Config: m.Data}
+	p.snapshot, p.adopt = meta, &meta
+	p.log.compact(meta.Index)
+	p.commit, p.handed = meta.Index, meta.Index
+	p.watermark = max(p.watermark, meta.Index)
+	for len(p.unknown) > 0 && p.unknown[0].First <= meta.Index {
+		p.recovered(p.unknown[0].First)
+	}
+	if x.number > p.epoch().number {
+		p.epochs = p.epochs[:0:0]
+		p.enter(x)
+	}
+	p.stopAt = p.nextStop()
+	p.advance()
+	p.complete()
+	p.askAt = 0
+}
+
+// Compacted adopts a snapshot that was taken here. A witness takes none: see trim.
+func (p *Paxos) Compacted(meta consensus.SnapshotMeta) {
+	if meta.Index <= p.snapshot.Index || meta.Index > p.handed || p.cfg.Witness {
+		return
+	}
+	meta.Term = 0
+	p.compactTo(meta)
+}
+
+// compactTo makes meta our newest snapshot. Of the epochs we keep the one in which it was taken.
+func (p *Paxos) compactTo(meta consensus.SnapshotMeta) {
+	p.dirty = true
+	p.snapshot, p.adopt = meta, &meta
+	p.log.compact(meta.Index)
+	k := len(p.epochs) - 1
+	for k > 0 && p.epochs[k].index > meta.Index {
+		k--
+	}
+	p.epochs = append([]epoch(nil), p.epochs[k:]...)
+}
+
+// trim makes a witness forget the log up to where the leader allows, under a snapshot of nothing.
+func (p *Paxos) trim() {
+	to := min(p.trimTo, p.handed)
+	if !p.cfg.Witness || to <= p.snapshot.Index || to < p.epochs[0].index {
+		return
+	}
+	k := len(p.epochs) - 1
+	for k > 0 && p.epochs[k].index > to {
+		k--
+	}
+	meta := consensus.SnapshotMeta{Index: to}
+	if p.epochs[k].number > 0 {
+		meta.Config = p.epochs[k].encode()
+	}
+	p.compactTo(meta)
+}
