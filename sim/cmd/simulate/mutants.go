@@ -33,8 +33,9 @@ func portfolio() []mutants.Driver {
 	return ds
 }
 
-// scripts are the tests of an engine that each play out one scenario, or one sentence of a paper.
-const scripts = "^Test(Scripts|Paper|Thesis)"
+// scripts are the tests of an engine that each play out one scenario, one sentence of a paper, or one
+// numbered rule.
+const scripts = "^Test(Scripts|Paper|Thesis|[ABCFGHLQRS][0-9])"
 
 // plant is the command that lays mutants over the engine and demands that each is found.
 func plant(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
