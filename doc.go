@@ -5,7 +5,7 @@
 // [Transport], and has it create, join or open a [Group]. Then [Group.Propose] has a command applied
 // by all replicas in the same order, and [Group.Read] waits until the local one may be read
 // linearizably. The protocol, an [Engine], is one line of the configuration: package raft has
-// Raft; Multi-Paxos is to stand behind the same contract.
+// Raft, package paxos has Multi-Paxos.
 //
 // # A program
 //
@@ -144,7 +144,7 @@
 //   - member: a node that takes part in a group. A voter votes and has the state machine; a learner
 //     does not vote, a witness votes and stores the log but has no state machine, and one joining is
 //     a learner that will be made a voter ([Members]).
-//   - quorum: as many voters as any decision needs, so that two quorums always share one.
+//   - quorum: as many voters as a decision needs; an election and a commit always share one.
 //   - replica: one member of one group, at work ([Replica]).
 //   - session: a client's, for exactly-once ([Session]). In messages: a stretch of replication from
 //     one leader to one follower ([Message]).
@@ -154,8 +154,8 @@
 //
 // To use it: [Host], [Group], [StateMachine], and errors.go. To implement storage or transport:
 // [Storage] and [Transport], which packages storagetest and transporttest turn into tests. To
-// understand Raft: package raft, whose comment says in which order. To see it survive: package sim,
-// and the command sim/cmd/simulate.
+// understand Raft: package raft, whose comment says in which order; Multi-Paxos: package paxos, likewise.
+// To see them survive: package sim, and the command sim/cmd/simulate.
 //
 // To read this package, from the bottom up:
 //

@@ -1,7 +1,7 @@
 // Quickstart replicates the lines of a file over three replicas in this process, stops the leader
 // halfway, goes on, brings it back, and checks that all three hold the same lines.
 //
-//	go run ./examples/quickstart [-protocol raft] [FILE]
+//	go run ./examples/quickstart [-protocol raft|paxos] [FILE]
 //
 // Without FILE it reads standard input or, if that is a terminal or empty, takes a text of its own.
 // It exits with 1 if anything went wrong, the replicas' states differing among it, and with 2 if
@@ -25,13 +25,14 @@ import (
 	"time"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/paxos"
 	"github.com/consensus-go/consensus/raft"
 	"github.com/consensus-go/consensus/storage"
 	"github.com/consensus-go/consensus/transport"
 )
 
 // protocols are what -protocol may say.
-var protocols = map[string]consensus.NewEngine{"raft": raft.New}
+var protocols = map[string]consensus.NewEngine{"raft": raft.New, "paxos": paxos.New}
 
 const builtIn = `Arms and the man I sing, who forced by fate
 And haughty Juno's unrelenting hate,

@@ -27,15 +27,16 @@ func TestTheStoryEndsWell(t *testing.T) {
 		args  []string
 		title string
 	}{
-		"file":           {"", []string{file}, "5 lines of " + file},
-		"protocol":       {"", []string{"-protocol", "raft", file}, "5 lines of " + file},
-		"standard input": {"one\n", nil, "1 line of standard input"},
-		"nothing":        {"", nil, "8 lines of the built-in text"},
+		"file":           {"", []string{file}, "5 lines of " + file + ", three replicas, raft"},
+		"raft":           {"", []string{"-protocol", "raft", file}, "5 lines of " + file + ", three replicas, raft"},
+		"paxos":          {"", []string{"-protocol", "paxos", file}, "5 lines of " + file + ", three replicas, paxos"},
+		"standard input": {"one\n", nil, "1 line of standard input, three replicas, raft"},
+		"nothing":        {"", nil, "8 lines of the built-in text, three replicas, raft"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := runIn(t, x.stdin, x.args...)
 			require.Zero(t, code, stderr)
-			require.True(t, strings.HasPrefix(stdout, x.title+", three replicas, raft\n"), stdout)
+			require.True(t, strings.HasPrefix(stdout, x.title+"\n"), stdout)
 			for _, chapter := range []string{"leads", "replicated, through replica", "stopped", "more replicated", "is back", "hold the same"} {
 				_, rest, found := strings.Cut(stdout, chapter)
 				require.True(t, found, "%q in:\n%s", chapter, stdout)
@@ -57,7 +58,7 @@ func TestMistakesAreToldWithTheUsage(t *testing.T) {
 		says string
 	}{
 		{[]string{filepath.Join(t.TempDir(), "missing")}, "missing: no such file"},
-		{[]string{"-protocol", "gossip"}, `no protocol "gossip"; there is: raft`},
+		{[]string{"-protocol", "gossip"}, `no protocol "gossip"; there is: paxos, raft`},
 		{[]string{"a", "b"}, "one file at most, not 2"},
 		{[]string{"-nonsense"}, "-nonsense"},
 	} {
