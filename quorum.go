@@ -120,6 +120,9 @@ func Unavoidable[T ~int64 | ~uint64](m *Members, at func(NodeID) T) T {
 
 // reached is the highest value that electors of the weight need have reached.
 func reached[T ~int64 | ~uint64](m *Members, need int, at func(NodeID) T) T {
+	if m.Electors() == 0 { // the half of a joint configuration that is not there, nearly always
+		return math.MaxInt64
+	}
 	type mark struct {
 		value  T
 		weight int
@@ -130,9 +133,6 @@ func reached[T ~int64 | ~uint64](m *Members, need int, at func(NodeID) T) T {
 		for _, id := range ids {
 			marks = append(marks, mark{at(id), m.weigh(id)})
 		}
-	}
-	if len(marks) == 0 {
-		return math.MaxInt64
 	}
 	for i := range marks { // by insertion, the highest first: there are few
 		for k := i; k > 0 && marks[k].value > marks[k-1].value; k-- {
