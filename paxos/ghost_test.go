@@ -39,7 +39,7 @@ type step struct {
 // always stirs clusters, and checks after every write that has become durable.
 func always(t *testing.T, check func(step)) {
 	rapid.Check(t, func(rt *rapid.T) {
-		r := newRig(t, bound(3))
+		r := newRig(rt, bound(3))
 		g := &ghost{
 			disks: map[NodeID]consensus.Recovered{}, entries: map[NodeID]map[Slot]Entry{}, votes: map[vote]string{},
 			voters: map[vote]map[NodeID]bool{}, members: map[uint64]Members{0: bound(3)}, ends: map[uint64]Slot{},

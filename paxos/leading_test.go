@@ -305,7 +305,7 @@ func TestL8AnAcceptorVotesOnlyNearWhatItHasLearned(t *testing.T) {
 func TestL8ACandidateWeighsOnlyWhatIsNear(t *testing.T) {
 	r, mine := preparingOf(t, 3)
 	r.ask(promiseOf(2, mine, command(window+1, b(1, 2), "far")))
-	require.Nil(t, r.p(1).best.holds(window+1))
+	require.False(t, r.p(1).best.holds(window+1))
 }
 
 func TestI20WhatIsQueuedIsBounded(t *testing.T) {

@@ -2,7 +2,6 @@ package paxos
 
 import (
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,7 +12,7 @@ import (
 // A rig is a cluster under a test's hand: messages are delivered when the test says so, writes are
 // durable at once unless a node's disk is held.
 type rig struct {
-	t     *testing.T
+	t     require.TestingT // a *rapid.T can shrink what fails
 	cfg   consensus.EngineConfig
 	nodes []*testNode
 	net   []Message
@@ -63,7 +62,7 @@ func bound(n int) Members {
 
 func store(id NodeID) uint64 { return uint64(id) * 11 }
 
-func newRig(t *testing.T, m Members, spares ...NodeID) *rig {
+func newRig(t require.TestingT, m Members, spares ...NodeID) *rig {
 	r := &rig{t: t, now: 1, cut: func(NodeID, NodeID) bool { return false }, value: make(map[Slot]string)}
 	r.cfg = consensus.EngineConfig{Group: 1, Members: m, ElectionTimeout: time.Second, Seed: 1}
 	m.All(func(id NodeID) { r.start(id, consensus.Recovered{Incarnation: store(id)}) })

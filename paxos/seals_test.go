@@ -62,12 +62,13 @@ func TestS4EnteringForgetsTheVotesAboveTheStopSignInOneWrite(t *testing.T) {
 
 func TestS4EpochsAreEnteredOneAtATime(t *testing.T) {
 	r := one(t)
-	second := sign(2, Chosen, 2, bound(3))
-	r.ask(learnReply(3, 2, next(1), second))
+	opening := Entry{Index: 2, Term: Chosen, Kind: consensus.EntryNoop}
+	second := sign(3, Chosen, 2, bound(3))
+	r.ask(learnReply(3, 3, next(1), opening, second))
 	require.Equal(t, uint64(1), epochOf(r.p(1).Status().Term))
 	require.Equal(t, Slot(1), r.p(1).Status().Commit)
-	require.NotContains(t, r.find(1).entries, Slot(2), "nothing of the next epoch came with it (rule S9)")
-	r.ask(learnReply(3, 2, second))
+	require.NotContains(t, r.find(1).entries, Slot(3), "nothing of the next epoch came with it (rule S9)")
+	r.ask(learnReply(3, 3, opening, second))
 	require.Equal(t, uint64(2), epochOf(r.p(1).Status().Term))
 }
 
@@ -98,7 +99,7 @@ func TestS4ASnapshotOfALaterEpochEntersIt(t *testing.T) {
 	r.persist(n)
 	require.Empty(t, n.entries)
 	st := n.p.Status()
-	require.Equal(t, Slot(7), st.MembersIndex)
+	require.Equal(t, Slot(8), st.MembersIndex, "where the epoch opened")
 	require.Equal(t, []NodeID{2, 3}, st.Members.Voters)
 	require.Equal(t, Slot(9), st.Snapshot)
 }
