@@ -52,7 +52,7 @@ func TestA1ALowerBallotIsRefused(t *testing.T) {
 		require.Equal(t, Nack, out[0].Kind)
 		require.Equal(t, b(5, 2), out[0].Promised)
 	}
-	require.Nil(t, r.p(1).log.holds(1))
+	require.False(t, r.p(1).log.holds(1))
 }
 
 func TestA1PromisesComeInChunks(t *testing.T) {

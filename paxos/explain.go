@@ -70,15 +70,15 @@ func show(b Ballot) string {
 // explainSlot tells why a slot is not chosen yet, or why it holds what it holds: a no-op, a value
 // that had to be adopted, one that was learned.
 func (p *Paxos) explainSlot(s Slot) string {
-	c := p.log.holds(s)
+	c := p.log.at(s)
 	switch {
 	case s <= p.log.base:
 		return fmt.Sprintf("Slot %d is chosen, applied, and under the snapshot at %d.", s, p.snapshot.Index)
-	case c == nil && p.isUnknown(s):
+	case c.e == nil && p.isUnknown(s):
 		return fmt.Sprintf("Slot %d was written here and cannot be read: what we voted for there is unknown, until it is learned.", s)
-	case c == nil && p.stop != 0 && s > p.stop:
+	case c.e == nil && p.stop != 0 && s > p.stop:
 		return fmt.Sprintf("Slot %d is above the stop-sign at %d: it belongs to the next epoch (rule S1).", s, p.stop)
-	case c == nil:
+	case c.e == nil:
 		return fmt.Sprintf("Slot %d is empty here; everything is learned up to %d.", s, p.commit)
 	}
 	var b strings.Builder
@@ -105,14 +105,14 @@ func (p *Paxos) explainSlot(s Slot) string {
 func (p *Paxos) isUnknown(s Slot) bool { return covers(p.unknown, s) }
 
 // explainVotes tells who has voted for our proposal in c.
-func (p *Paxos) explainVotes(b *strings.Builder, s Slot, c *cell) {
+func (p *Paxos) explainVotes(b *strings.Builder, s Slot, c cell) {
 	b.WriteString("It has the votes of")
-	if c.acks&1 != 0 {
+	if c.acks&ownSeat != 0 {
 		fmt.Fprintf(b, " %d (this node)", p.cfg.ID)
 	}
 	for i := range p.peers {
-		if c.acks&(2<<i) != 0 {
-			fmt.Fprintf(b, " %d", p.peers[i].id)
+		if id := p.peers[i].id; c.acks&p.seat(id) != 0 {
+			fmt.Fprintf(b, " %d", id)
 		}
 	}
 	if c.acks == 0 {
@@ -134,7 +134,7 @@ func (p *Paxos) explainVote(id NodeID) string {
 			s += "it was below our promise then."
 		}
 	}
-	if !p.votes() {
+	if !p.votes {
 		s += fmt.Sprintf(" We are no acceptor: %v.", p.kind)
 	}
 	return s

@@ -31,10 +31,10 @@ func (p *Paxos) Check() error {
 // checkEnds looks at both ends of what is learned and of the log (I5).
 func (p *Paxos) checkEnds() error {
 	for _, s := range [...]Slot{p.commit, p.log.last} {
-		c := p.log.holds(s)
+		c := p.log.at(s)
 		switch {
 		case s == p.log.base:
-		case c == nil:
+		case c.e == nil:
 			return fmt.Errorf("slot %d holds nothing", s)
 		case s <= p.commit && !c.learned:
 			return fmt.Errorf("slot %d ≤ commit %d is not learned", s, p.commit)

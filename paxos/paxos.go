@@ -52,7 +52,8 @@ type Paxos struct {
 	unknown  []Range                // votes that were damaged: we may have voted there, for anything below promised
 
 	epochs []epoch              // from that of the snapshot on; the last one is in effect
-	kind   consensus.MemberKind // our own part in it
+	kind   consensus.MemberKind // our own part in it, and
+	votes  bool                 // whether we are an acceptor of it: see seatPeers
 
 	// What is learned: learner.go. snapshot.Index ≤ handed ≤ commit ≤ log.last.
 	commit    Slot // everything up to here is learned
@@ -62,6 +63,7 @@ type Paxos struct {
 	trimTo    Slot // a witness may trim its log up to here, says the leader
 
 	// Learning from others, and helping them.
+	heard    Slot      // somebody said that it has learned everything up to here
 	hint     source    // who knows more, though it may be no member
 	askAt    Instant   // when to ask for what we lack; 0: we lack nothing
 	asks     uint64    // how often we have asked in vain
@@ -82,6 +84,7 @@ type Paxos struct {
 	dirty     bool
 	replies   []Message // they wait for the disk
 	early     []Message // they do not
+	committed []Entry   // what was given out last
 	granted   []read    // reads that can be answered
 	fetch     []consensus.Fetch
 	snapshots []Message
@@ -161,7 +164,8 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 func (p *Paxos) load(rec consensus.Recovered) error {
 	p.log.base, p.log.last, p.log.first = rec.Snapshot.Index, rec.Snapshot.Index, rec.Snapshot.Index/pageSize
 	p.commit, p.handed = rec.Snapshot.Index, rec.Snapshot.Index
-	for _, e := range rec.Entries {
+	for i := range rec.Entries {
+		e := &rec.Entries[i]
 		if e.Index <= p.log.base {
 			continue
 		}
@@ -256,7 +260,7 @@ func (p *Paxos) stepDown(why reason) {
 		p.leader = 0
 	}
 	p.dirty = true
-	p.phase, p.proposer = idle, proposer{best: p.best, reads: p.reads[:0], rounds: p.rounds[:0], campaigned: p.campaigned}
+	p.phase, p.proposer = idle, proposer{campaigned: p.campaigned, next: p.next, counted: p.counted, reads: p.reads[:0], rounds: p.rounds[:0]}
 }
 
 // role is what the contract calls our phase.

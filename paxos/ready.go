@@ -75,7 +75,7 @@ func (p *Paxos) Persisted(seq uint64) {
 		p.own = true
 		switch p.phase {
 		case claiming:
-			p.startLeading(p.commit)
+			p.adoptValues()
 		case preparing:
 			p.complete()
 		}
@@ -86,19 +86,9 @@ func (p *Paxos) Persisted(seq uint64) {
 // deliver gives out what is chosen and durable here, without its ballot: that differs between
 // replicas, and what is made of it must not. And what can be read, and what is asked of storage.
 func (p *Paxos) deliver(eff *consensus.Effects) {
-	to := p.handed
-	for to < p.commit && p.log.holds(to+1).seq <= p.durable {
-		to++
-	}
-	if to > p.handed && len(eff.Committed) == 0 {
-		es := p.log.carve(int(to - p.handed))
-		for p.handed < to {
-			p.handed++
-			e := p.log.holds(p.handed).e
-			e.Term = 0
-			es = append(es, e)
-		}
-		eff.Committed = es
+	if p.handed < p.commit && len(eff.Committed) == 0 {
+		p.hand()
+		eff.Committed = p.committed
 	}
 	for _, x := range p.granted {
 		a := consensus.Read{ID: x.id, Index: x.index, Until: x.until}
@@ -112,17 +102,32 @@ func (p *Paxos) deliver(eff *consensus.Effects) {
 	p.granted, p.fetch, p.snapshots = p.granted[:0], p.fetch[:0], p.snapshots[:0]
 }
 
+// hand makes p.committed what follows the last that was given out, as far as it is chosen and durable here.
+func (p *Paxos) hand() {
+	clear(p.committed)
+	p.committed = p.committed[:0]
+	for p.handed < p.commit {
+		c := p.log.at(p.handed + 1)
+		if c.seq > p.durable {
+			return
+		}
+		p.committed = append(p.committed, *c.e)
+		p.committed[len(p.committed)-1].Term = 0
+		p.handed++
+	}
+}
+
 // Status describes the replica.
 func (p *Paxos) Status() consensus.Status {
 	x := p.epoch()
 	durable := p.commit
-	for durable > p.log.base && p.log.holds(durable).seq > p.durable {
+	for durable > p.log.base && p.log.at(durable).seq > p.durable {
 		durable--
 	}
 	return consensus.Status{
 		ID: p.cfg.ID, Kind: p.kind, Role: p.role(), Term: p.promised, Leader: p.leader,
 		Commit: p.commit, Last: p.log.last, Durable: durable, Snapshot: p.snapshot.Index,
-		Members: x.members, MembersIndex: x.index, Changing: p.stop != 0 || p.stopAt != 0 || x.members.Unbound(),
+		Members: x.members, MembersIndex: x.opening(), Changing: p.stop != 0 || p.stopAt != 0 || p.commit < x.opening() || x.members.Unbound(),
 		Transferring: p.transfer.to, Uncommitted: p.uncommitted, LogBytes: p.log.bytes,
 		Contradictions: p.contradictions, Ignored: p.ignored, Refused: p.isStranger(),
 	}

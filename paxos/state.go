@@ -25,6 +25,7 @@ func (p *Paxos) CloneInto(dst consensus.Engine) {
 	d.services = append(old.services[:0], p.services...)
 	d.rounds = append(old.rounds[:0], p.rounds...)
 	d.reads = append(old.reads[:0], p.reads...)
+	d.committed = nil
 	d.granted = append(old.granted[:0], p.granted...)
 	d.fetch = append(old.fetch[:0], p.fetch...)
 	d.replies = cloneMessages(old.replies, p.replies)
@@ -46,7 +47,7 @@ func cloneMessages(dst, src []Message) []Message {
 func (p *Paxos) AppendState(b []byte) []byte {
 	e := encoder{b}
 	e.put(uint64(p.cfg.ID), p.incarnation, uint64(p.promised), uint64(p.commit), uint64(p.handed), uint64(p.watermark), uint64(p.stopAt),
-		uint64(p.snapshot.Index), uint64(p.truncate), uint64(p.written.Term), p.seq, p.durable, p.draws, p.asks, uint64(p.trimTo))
+		uint64(p.snapshot.Index), uint64(p.truncate), uint64(p.written.Term), p.seq, p.durable, p.draws, p.asks, uint64(p.trimTo), uint64(p.heard))
 	e.put(uint64(p.phase), uint64(p.leader), uint64(p.leaseTo), uint64(p.hint.id), uint64(p.hint.commit))
 	e.flag(p.ticked, p.dirty, p.adopt != nil, p.stuck(), p.now < p.leaseEnd, p.askAt != 0, p.now >= p.askAt)
 	e.ranges(p.unknown)
@@ -112,15 +113,15 @@ func (e *encoder) ranges(rs []Range) {
 func (e *encoder) log(p *Paxos, l *log) {
 	e.put(uint64(l.base), uint64(l.last))
 	for s := l.base + 1; s <= l.last; s++ {
-		c := l.holds(s)
-		if c == nil {
+		c := l.at(s)
+		if c.e == nil {
 			continue
 		}
-		x := &c.e
+		x := c.e
 		e.put(uint64(s), uint64(x.Term), uint64(x.From), x.ID, uint64(x.Kind))
 		e.bytes(x.Data)
 		e.flag(c.learned, c.seq > p.durable, c.seq == unissued)
-		if p.phase == leading {
+		if x.Term == p.campaigned {
 			e.put(c.acks)
 		}
 	}
@@ -133,11 +134,11 @@ func (e *encoder) election(p *Paxos) {
 }
 
 func (e *encoder) proposer(p *Paxos) {
-	e.put(uint64(p.campaigned))
+	e.put(uint64(p.campaigned), uint64(p.next), uint64(p.counted))
 	if p.phase == idle {
 		return
 	}
-	e.put(uint64(p.from), uint64(p.reported), uint64(p.below), p.promiseSeq, uint64(p.next), uint64(p.barrier), uint64(p.stop), uint64(p.counted),
+	e.put(uint64(p.from), uint64(p.reported), uint64(p.below), p.promiseSeq, uint64(p.barrier), uint64(p.stop),
 		uint64(p.uncommitted), uint64(p.handover), p.round, p.confirmed, uint64(p.transfer.to))
 	e.flag(p.own, p.ask, p.beat, p.noLease, p.transfer.sent, p.now >= p.transfer.deadline, p.now >= p.nextBeat,
 		p.now-p.quorumAt >= p.timeout(), p.now < p.leaseUntil())

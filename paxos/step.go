@@ -179,7 +179,7 @@ func (p *Paxos) meet(m *Message) {
 		q.counted = p.members().Votes(q.id) && p.admits(q.id, m.Incarnation)
 		q.flow.next = p.from
 	}
-	q.commit = max(q.commit, m.Commit)
+	q.commit, p.heard = max(q.commit, m.Commit), max(p.heard, m.Commit)
 	if m.Kind != Accept && m.Kind != Lead {
 		q.held, q.floor = max(q.held, m.Commit), max(q.floor, m.Floor)
 	}
