@@ -156,8 +156,8 @@ func showState(e consensus.Engine) string {
 		s += set("barrier", p.barrier) + set("stop", p.stop)
 	}
 	s += set("sealed", p.stopAt)
-	if st.MembersIndex > 0 {
-		s += fmt.Sprintf(" epoch=%d@%d members=(%v)", p.epoch().number, st.MembersIndex, st.Members)
+	if x := p.epoch(); x.number > 0 {
+		s += fmt.Sprintf(" epoch=%d after %d (%v)", x.number, x.index, x.members)
 	}
 	if st.Transferring != 0 {
 		s += fmt.Sprintf(" transferring=%d", st.Transferring)
@@ -175,8 +175,8 @@ func showState(e consensus.Engine) string {
 func showLog(e consensus.Engine) (base Slot, ballot Ballot, es []Entry) {
 	p := e.(*Paxos)
 	for s := p.log.base + 1; s <= p.log.last; s++ {
-		if c := p.log.holds(s); c != nil {
-			x := c.e
+		if c := p.log.at(s); c.e != nil {
+			x := *c.e
 			if c.learned {
 				x.Term = Chosen
 			}

@@ -121,20 +121,23 @@ func (p *Protocol) entries(list string, last Index) (es []Entry) {
 		if x == "" {
 			continue
 		}
-		e := Entry{Index: last + 1}
 		at, rest, whole := strings.Cut(x, "/")
+		first, to, many := strings.Cut(at, "-")
 		if !whole {
-			rest = at
-		} else {
-			e.Index = Index(Number(at))
+			first, rest = strconv.FormatUint(uint64(last)+1, 10), x
+		}
+		if !many {
+			to = first
 		}
 		term, data, named := strings.Cut(rest, "/")
-		e.Term = p.parseTerm(term)
-		if named {
-			e.Data = []byte(data)
+		for last = Index(Number(first)); last <= Index(Number(to)); last++ {
+			e := Entry{Index: last, Term: p.parseTerm(term)}
+			if named {
+				e.Data = []byte(data)
+			}
+			es = append(es, e)
 		}
-		last = e.Index
-		es = append(es, e)
+		last--
 	}
 	return es
 }

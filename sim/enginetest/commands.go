@@ -156,7 +156,7 @@ func (s *Script) links(a Arguments, set map[Link]bool) string {
 	return ""
 }
 
-// nodes founds a cluster of voters 1 to n, and what else is named. What they say at once is lost.
+// nodes founds a cluster of voters 1 to n, and what else is named. What they say at once is heard.
 func (s *Script) nodes(a Arguments) string {
 	m := a.members()
 	m.Voters = Voters(int(Number(a.Words[0]))).Voters
@@ -173,7 +173,7 @@ func (s *Script) nodes(a Arguments) string {
 			n.Start()
 		}
 	}
-	s.Drop(Filter{})
+	s.Settle(Filter{})
 	s.Trace.Reset()
 	return ""
 }

@@ -31,7 +31,7 @@ import (
 //	spoil ID KIND...|order|restore                                            break a rule of Effects
 //	state [IDS], log [IDS], disk [IDS], applied [IDS], peers ID, explain ID TOPIC [N], step MESSAGE
 //
-// In log= and entries= an item is a term, INDEX/TERM, or INDEX/TERM/DATA.
+// In log= and entries= an item is a term, INDEX/TERM, or INDEX/TERM/DATA; FIRST-LAST stands for many indexes.
 //
 // The word quiet at the end of a line leaves its trace out.
 func Scripts(t *testing.T, p *Protocol) {
