@@ -2,6 +2,8 @@ package paxos
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +25,7 @@ var protocol = enginetest.Protocol{
 	},
 	Patience: func(e consensus.Engine) Instant { return e.(*Paxos).leaseEnd },
 	Config:   epochAt,
+	Leads:    leaderKnowsWhatIsChosen,
 
 	TermName:  "ballot",
 	Term:      showBallot,
@@ -43,6 +46,22 @@ func TestScripts(t *testing.T) { enginetest.Scripts(t, &protocol) }
 func BenchmarkEngine(b *testing.B) { enginetest.Benchmark(b, &protocol) }
 
 func TestABatchAllocatesNothing(t *testing.T) { enginetest.NoAllocation(t, &protocol) }
+
+// leaderKnowsWhatIsChosen checks that a leader whose ballot nobody is above proposes what is chosen (P2c of Paxos Made Simple).
+func leaderKnowsWhatIsChosen(c *enginetest.Cluster, n *enginetest.Node) {
+	p := n.Engine.(*Paxos)
+	for _, x := range c.Nodes {
+		if x.Disk.State.Term > p.promised {
+			return // what is chosen may be of a higher ballot
+		}
+	}
+	for _, s := range slices.Sorted(maps.Keys(c.Committed)) {
+		e := c.Committed[s]
+		if x := p.log.at(s).e; s > p.log.base && (x == nil || !same(x, &e)) {
+			c.Violatef("%d leads ballot %s without %s, which is chosen", n.ID(), show(p.promised), c.Protocol.Entry(e))
+		}
+	}
+}
 
 // epochAt is the record of the epoch of slot s: the founding one has none.
 func epochAt(e consensus.Engine, s Slot) []byte {
