@@ -17,16 +17,17 @@ import (
 //
 // writes the traces anew. Read the difference: it is the change of behaviour.
 //
-//	nodes 5 [unbound] [down] [witnesses=4,5] [learners=6] [lease=500ms] [MAX...=N]   begin again
+//	nodes 5 [unbound] [down] [witnesses=4,5] [learners=6] [lease=500ms]       begin again; the rest as in change,
+//	      [message=N] [inflight=N] [uncommitted=N]                            and the limits in bytes
 //	start 4 [log=1,1,2] [term=3] [vote=1] [commit=1]                          a node with this on its disk
 //	tick IDS D, beat IDS, campaign ID, elect ID [votes=IDS], patience IDS     let time pass
 //	pass D                                                                    and deliver everything meanwhile
 //	propose ID DATA..., read ID N, transfer ID TO                             ask for something
-//	change ID [voters=IDS] [learners=IDS] [joining=IDS] [witnesses=IDS] [expect=N]
+//	change ID [voters=IDS] [learners=IDS] [joining=IDS] [witnesses=IDS] [electionquorum=N] [commitquorum=N] [expect=N]
 //	deliver, settle, drop, dup [A->B] [kind=K,K] [n=N]                        messages in flight; * is any node
 //	hold A->B, release, cut A->B, isolate ID, heal, flight                    the network
-//	manual IDS, auto IDS, persist ID [n=N], crash ID [keep=N], restart IDS    the disk
-//	wipe ID, damage ID LO HI, retain ID LO, compact IDS, slow ID, fetch ID
+//	manual IDS, auto IDS, persist ID [n=N|seq=N], crash IDS [keep=N], restart IDS
+//	wipe ID, damage ID LO HI, retain ID LO, compact IDS, slow ID, fetch ID    the disk
 //	batch ID, ready ID                                                        many inputs before one Ready
 //	spoil ID KIND...|order|restore                                            break a rule of Effects
 //	state [IDS], log [IDS], disk [IDS], applied [IDS], peers ID, explain ID TOPIC [N], step MESSAGE
