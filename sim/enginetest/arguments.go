@@ -11,35 +11,35 @@ import (
 	"github.com/consensus-go/consensus"
 )
 
-// Arguments are the words of a command and its key=value pairs.
-type Arguments struct {
-	Words []string
-	Pairs map[string]string
+// arguments are the words of a command and its key=value pairs.
+type arguments struct {
+	words []string
+	pairs map[string]string
 }
 
-func newArguments(args []datadriven.CmdArg) Arguments {
-	a := Arguments{Pairs: map[string]string{}}
+func newArguments(args []datadriven.CmdArg) arguments {
+	a := arguments{pairs: map[string]string{}}
 	for _, x := range args {
 		if len(x.Vals) == 0 {
-			a.Words = append(a.Words, x.Key)
+			a.words = append(a.words, x.Key)
 		} else {
-			a.Pairs[x.Key] = strings.Join(x.Vals, ",")
+			a.pairs[x.Key] = strings.Join(x.Vals, ",")
 		}
 	}
 	return a
 }
 
-// Has reports whether word is there.
-func (a Arguments) Has(word string) bool { return slices.Contains(a.Words, word) }
+// has reports whether word is there.
+func (a arguments) has(word string) bool { return slices.Contains(a.words, word) }
 
-// ID is the node that the k-th word names.
-func (a Arguments) ID(k int) NodeID { return NodeID(Number(a.Words[k])) }
+// id is the node that the k-th word names.
+func (a arguments) id(k int) NodeID { return NodeID(number(a.words[k])) }
 
-// Number is the value of a key, or 0.
-func (a Arguments) Number(key string) uint64 { return Number(a.Pairs[key]) }
+// number is the value of a key, or 0.
+func (a arguments) number(key string) uint64 { return number(a.pairs[key]) }
 
-// Number reads a number; nothing is 0.
-func Number(s string) uint64 {
+// number reads a number; nothing is 0.
+func number(s string) uint64 {
 	if s == "" {
 		return 0
 	}
@@ -50,11 +50,11 @@ func Number(s string) uint64 {
 	return n
 }
 
-// IDs reads a list of nodes.
-func IDs(s string) (ids []NodeID) {
+// ids reads a list of nodes.
+func ids(s string) (ids []NodeID) {
 	for x := range strings.SplitSeq(s, ",") {
 		if x != "" {
-			ids = append(ids, NodeID(Number(x)))
+			ids = append(ids, NodeID(number(x)))
 		}
 	}
 	return ids
@@ -69,15 +69,15 @@ func duration(s string) Instant {
 }
 
 // filter is what A->B kind=K n=N means.
-func (a Arguments) filter() Filter {
-	f := Filter{N: int(a.Number("n"))}
-	for _, w := range a.Words {
+func (a arguments) filter() Filter {
+	f := Filter{N: int(a.number("n"))}
+	for _, w := range a.words {
 		if strings.Contains(w, "->") {
 			l := parseLink(w)
 			f.From, f.To = l.From, l.To
 		}
 	}
-	for name := range strings.SplitSeq(a.Pairs["kind"], ",") {
+	for name := range strings.SplitSeq(a.pairs["kind"], ",") {
 		if name != "" {
 			f.Kinds = append(f.Kinds, kindNamed(name))
 		}
@@ -91,7 +91,7 @@ func parseLink(s string) Link {
 		if s == "*" {
 			return 0
 		}
-		return NodeID(Number(s))
+		return NodeID(number(s))
 	}
 	return Link{end(from), end(to)}
 }
@@ -106,10 +106,10 @@ func kindNamed(name string) consensus.Kind {
 }
 
 // members reads a membership.
-func (a Arguments) members() Members {
-	m := Members{Voters: IDs(a.Pairs["voters"]), Witnesses: IDs(a.Pairs["witnesses"]), Learners: IDs(a.Pairs["learners"]), Joining: IDs(a.Pairs["joining"])}
-	m.ElectionQuorum, m.CommitQuorum = int(a.Number("electionquorum")), int(a.Number("commitquorum"))
-	if d := a.Pairs["lease"]; d != "" {
+func (a arguments) members() Members {
+	m := Members{Voters: ids(a.pairs["voters"]), Witnesses: ids(a.pairs["witnesses"]), Learners: ids(a.pairs["learners"]), Joining: ids(a.pairs["joining"])}
+	m.ElectionQuorum, m.CommitQuorum = int(a.number("electionquorum")), int(a.number("commitquorum"))
+	if d := a.pairs["lease"]; d != "" {
 		m.Lease = time.Duration(duration(d))
 	}
 	return m
@@ -121,20 +121,23 @@ func (p *Protocol) entries(list string, last Index) (es []Entry) {
 		if x == "" {
 			continue
 		}
-		e := Entry{Index: last + 1}
 		at, rest, whole := strings.Cut(x, "/")
+		first, to, many := strings.Cut(at, "-")
 		if !whole {
-			rest = at
-		} else {
-			e.Index = Index(Number(at))
+			first, rest = strconv.FormatUint(uint64(last)+1, 10), x
+		}
+		if !many {
+			to = first
 		}
 		term, data, named := strings.Cut(rest, "/")
-		e.Term = p.parseTerm(term)
-		if named {
-			e.Data = []byte(data)
+		for last = Index(number(first)); last <= Index(number(to)); last++ {
+			e := Entry{Index: last, Term: p.parseTerm(term)}
+			if named {
+				e.Data = []byte(data)
+			}
+			es = append(es, e)
 		}
-		last = e.Index
-		es = append(es, e)
+		last--
 	}
 	return es
 }

@@ -30,7 +30,6 @@ type Protocol struct {
 	State     func(e consensus.Engine) string
 	Log       func(e consensus.Engine) (base Index, term Term, es []Entry) // in memory, above base
 	Peers     func(e consensus.Engine) string
-	Commands  map[string]Command // of its scripts, beside those that they have anyway
 }
 
 func (p *Protocol) term(t Term) string {
@@ -42,7 +41,7 @@ func (p *Protocol) term(t Term) string {
 
 func (p *Protocol) parseTerm(s string) Term {
 	if p.ParseTerm == nil || s == "" {
-		return Term(Number(s))
+		return Term(number(s))
 	}
 	t, err := p.ParseTerm(s)
 	if err != nil {

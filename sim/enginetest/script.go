@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,21 +16,22 @@ import (
 //
 // writes the traces anew. Read the difference: it is the change of behaviour.
 //
-//	nodes 5 [unbound] [down] [witnesses=4,5] [learners=6] [lease=500ms] [MAX...=N]   begin again
+//	nodes 5 [unbound] [down] [witnesses=4,5] [learners=6] [lease=500ms]       begin again; the rest as in change,
+//	      [message=N] [inflight=N] [uncommitted=N]                            and the limits in bytes
 //	start 4 [log=1,1,2] [term=3] [vote=1] [commit=1]                          a node with this on its disk
 //	tick IDS D, beat IDS, campaign ID, elect ID [votes=IDS], patience IDS     let time pass
 //	pass D                                                                    and deliver everything meanwhile
 //	propose ID DATA..., read ID N, transfer ID TO                             ask for something
-//	change ID [voters=IDS] [learners=IDS] [joining=IDS] [witnesses=IDS] [expect=N]
+//	change ID [voters=IDS] [learners=IDS] [joining=IDS] [witnesses=IDS] [electionquorum=N] [commitquorum=N] [expect=N]
 //	deliver, settle, drop, dup [A->B] [kind=K,K] [n=N]                        messages in flight; * is any node
 //	hold A->B, release, cut A->B, isolate ID, heal, flight                    the network
-//	manual IDS, auto IDS, persist ID [n=N], crash ID [keep=N], restart IDS    the disk
-//	wipe ID, damage ID LO HI, retain ID LO, compact IDS, slow ID, fetch ID
+//	manual IDS, auto IDS, persist ID [n=N|seq=N], crash IDS [keep=N], restart IDS
+//	wipe ID, damage ID LO HI, retain ID LO, compact IDS, slow ID, fetch ID    the disk
 //	batch ID, ready ID                                                        many inputs before one Ready
 //	spoil ID KIND...|order|restore                                            break a rule of Effects
 //	state [IDS], log [IDS], disk [IDS], applied [IDS], peers ID, explain ID TOPIC [N], step MESSAGE
 //
-// In log= and entries= an item is a term, INDEX/TERM, or INDEX/TERM/DATA.
+// In log= and entries= an item is a term, INDEX/TERM, or INDEX/TERM/DATA; FIRST-LAST stands for many indexes.
 //
 // The word quiet at the end of a line leaves its trace out.
 func Scripts(t *testing.T, p *Protocol) {
@@ -41,33 +41,31 @@ func Scripts(t *testing.T, p *Protocol) {
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			s := &Script{protocol: p, commands: maps.Clone(commands)}
-			maps.Copy(s.commands, p.Commands)
+			s := &script{protocol: p}
 			datadriven.RunTest(t, path, s.step)
 			s.finish(t)
 		})
 	}
 }
 
-// A Command is what a line of a script does. It returns what to say beside the trace.
-type Command func(s *Script, a Arguments) string
+// A command is what a line of a script does. It returns what to say beside the trace.
+type command func(s *script, a arguments) string
 
-// A Script is a cluster and who tells it what to do.
-type Script struct {
+// A script is a cluster and who tells it what to do.
+type script struct {
 	*Cluster
 	protocol *Protocol
-	commands map[string]Command
 	spoiled  bool // a rule of Effects is broken, so safety may be
 }
 
 // finish fails the test if a cluster that keeps the rules lost its safety.
-func (s *Script) finish(t *testing.T) {
+func (s *script) finish(t *testing.T) {
 	if s.Cluster != nil && !s.spoiled && len(s.Violations) > 0 {
 		t.Errorf("%q", s.Violations)
 	}
 }
 
-func (s *Script) step(t *testing.T, d *datadriven.TestData) string {
+func (s *script) step(t *testing.T, d *datadriven.TestData) string {
 	var out strings.Builder
 	line := strings.TrimSpace(d.Cmd + " " + argsString(d.CmdArgs))
 	for _, line := range append([]string{line}, strings.Split(d.Input, "\n")...) {
@@ -78,7 +76,7 @@ func (s *Script) step(t *testing.T, d *datadriven.TestData) string {
 		if name == "" {
 			continue
 		}
-		do, ok := s.commands[name]
+		do, ok := commands[name]
 		if name == "nodes" {
 			s.finish(t)
 			s.spoiled = false
@@ -90,7 +88,7 @@ func (s *Script) step(t *testing.T, d *datadriven.TestData) string {
 		}
 		a := newArguments(args)
 		if s.Cluster != nil {
-			s.Quiet = a.Has("quiet")
+			s.Quiet = a.has("quiet")
 		}
 		answer := do(s, a)
 		out.WriteString(s.Trace.String())
@@ -111,9 +109,9 @@ func argsString(args []datadriven.CmdArg) string {
 	return strings.Join(words, " ")
 }
 
-// Each calls f for every node that the first word names: all of those up, if there is none.
-func (s *Script) Each(a Arguments, f func(*Node)) {
-	if len(a.Words) == 0 || a.Words[0] == "all" || a.Words[0] == "quiet" {
+// each calls f for every node that the first word names: all of those up, if there is none.
+func (s *script) each(a arguments, f func(*Node)) {
+	if len(a.words) == 0 || a.words[0] == "all" || a.words[0] == "quiet" {
 		for _, n := range s.Nodes {
 			if n.Engine != nil {
 				f(n)
@@ -121,7 +119,7 @@ func (s *Script) Each(a Arguments, f func(*Node)) {
 		}
 		return
 	}
-	for _, id := range IDs(a.Words[0]) {
+	for _, id := range ids(a.words[0]) {
 		f(s.Node(id))
 	}
 }

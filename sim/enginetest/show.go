@@ -10,21 +10,21 @@ import (
 )
 
 // show has f tell about each of the nodes that are named, or of all.
-func (s *Script) show(a Arguments, f func(*Node) string) string {
+func (s *script) show(a arguments, f func(*Node) string) string {
 	var b strings.Builder
 	show := func(n *Node) { fmt.Fprintf(&b, "%d %s\n", n.ID(), f(n)) }
-	if len(a.Words) == 0 {
+	if len(a.words) == 0 {
 		for _, n := range s.Nodes {
 			show(n)
 		}
 		return b.String()
 	}
-	s.Each(a, show)
+	s.each(a, show)
 	return b.String()
 }
 
 // up asks the engine, if it is up.
-func (s *Script) up(f func(consensus.Engine) string) func(*Node) string {
+func (s *script) up(f func(consensus.Engine) string) func(*Node) string {
 	return func(n *Node) string {
 		if n.Engine == nil {
 			return "down"
@@ -34,7 +34,7 @@ func (s *Script) up(f func(consensus.Engine) string) func(*Node) string {
 }
 
 // log is the log in memory.
-func (s *Script) log(e consensus.Engine) string {
+func (s *script) log(e consensus.Engine) string {
 	base, term, es := s.protocol.Log(e)
 	if base > 0 {
 		return fmt.Sprintf("…%s, %s", s.protocol.Position(base, term), s.protocol.Entries(es))
@@ -43,7 +43,7 @@ func (s *Script) log(e consensus.Engine) string {
 }
 
 // disk is what would survive a crash now, and what may.
-func (s *Script) disk(n *Node) string {
+func (s *script) disk(n *Node) string {
 	d := n.Disk
 	var es []Entry
 	for _, i := range slices.Sorted(maps.Keys(d.Log)) {
@@ -60,7 +60,7 @@ func (s *Script) disk(n *Node) string {
 }
 
 // applied is the state machine.
-func (s *Script) applied(n *Node) string {
+func (s *script) applied(n *Node) string {
 	if n.Engine != nil && n.witness() {
 		return fmt.Sprintf("keeps no state, up to %d", n.Applied)
 	}
