@@ -46,7 +46,7 @@ var floors = map[string][]string{
 	"transport":               {std, module},
 	"transport/transporttest": {std, module, require_, assert_},
 	"sim":                     {std, module, module + "/storage", porcupine},
-	"sim/enginetest":          {std, module, scripts},
+	"sim/enginetest":          {std, module, scripts, require_, rapid_},
 	"sim/mutants":             {std, module, module + "/sim"},
 	"sim/cmd":                 {std, module, module + "/sim", module + "/sim/mutants", module + "/raft", module + "/paxos"},
 	"examples":                {std, module, module + "/raft", module + "/paxos", module + "/storage", module + "/transport", module + "/sim"},

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/sim/enginetest"
 )
 
 // A ghost sees every disk of a cluster, as no node can, and so knows what is chosen.
@@ -49,7 +50,7 @@ func always(t *testing.T, check func(step)) {
 			check(step{rt, g, r, n, g.disks[n.id].State, g.entries[n.id]})
 			g.disks[n.id], g.entries[n.id] = n.disk, maps.Clone(n.entries)
 		}
-		r.stir(stirring(2000).Draw(rt, "inputs"))
+		r.stir(enginetest.Inputs(2000).Draw(rt, "inputs"))
 	})
 }
 

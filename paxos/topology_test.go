@@ -48,7 +48,7 @@ func (r *rig) until(phases *rand.Rand, most time.Duration, happened func() bool)
 // topologies runs a test for many clusters of n voters which leader leads, each with timers of its own, after they have
 // been together for a time that is drawn.
 func topologies(t *testing.T, n int, leader NodeID, test func(r *rig, seed uint64, phases *rand.Rand)) {
-	for seed := range uint64(300) {
+	for seed := range uint64(100) {
 		phases := rand.New(rand.NewPCG(seed, 0))
 		r := newRig(t, bound(n))
 		for _, n := range r.nodes {

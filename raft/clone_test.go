@@ -1,77 +1,20 @@
 package raft
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/consensus-go/consensus"
 	"github.com/consensus-go/consensus/sim/enginetest"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 )
 
-// inputs are bytes for a rig.
-func inputs(most int) *rapid.Generator[[]byte] {
-	return rapid.SliceOfN(rapid.Byte(), 0, most)
-}
-
-// twin is a rig like g, whose engine is a clone of that of g, made in an engine that was something else before.
-func (g *rig) twin(before []byte) *rig {
-	t := newRig(1)
-	_ = t.run(before)
-	c := *g
-	c.raft = t.raft
-	g.raft.CloneInto(c.raft)
-	c.disk = g.disk.Clone()
-	c.fetches, c.streams = slices.Clone(g.fetches), slices.Clone(g.streams)
-	c.eff, c.bytes, c.errs = consensus.Effects{}, nil, nil
-	return &c
-}
-
-// The rules of a rig hold over random inputs.
 func TestAnEngineKeepsItsPromisesWhateverItIsSent(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		require.NoError(t, newRig(rapid.Byte().Draw(t, "kind")).run(inputs(400).Draw(t, "inputs")))
-	})
+	enginetest.KeepsItsPromises(t, &speaker)
 }
 
-// The same calls in the same order have the same results.
-func TestAnEngineIsDeterministic(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		kind, in := rapid.Byte().Draw(t, "kind"), inputs(300).Draw(t, "inputs")
-		a, b := newRig(kind), newRig(kind)
-		require.NoError(t, a.run(in))
-		require.NoError(t, b.run(in))
-		require.Equal(t, a.raft.AppendState(nil), b.raft.AppendState(nil))
-		require.Equal(t, a.disk, b.disk)
-		require.Equal(t, a.raft.Status(), b.raft.Status())
-	})
-}
+func TestAnEngineIsDeterministic(t *testing.T) { enginetest.IsDeterministic(t, &speaker) }
 
-// A clone encodes as its original does; the same inputs take both to the same state and the same effects; other inputs of the one
-// never show in the other.
-func TestACloneIsTheSameAndSharesNothing(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		a := newRig(rapid.Byte().Draw(t, "kind"))
-		require.NoError(t, a.run(inputs(200).Draw(t, "before")))
-		b := a.twin(inputs(50).Draw(t, "dst"))
-		state := a.raft.AppendState(nil)
-		require.Equal(t, state, b.raft.AppendState(nil))
-		require.NoError(t, b.raft.Check())
-
-		other := a.twin(nil)
-		require.NoError(t, other.run(inputs(200).Draw(t, "other")))
-		require.Equal(t, state, a.raft.AppendState(nil), "the clone's inputs show in the original")
-
-		after := inputs(200).Draw(t, "after")
-		require.NoError(t, a.run(after))
-		require.Equal(t, state, b.raft.AppendState(nil), "the original's inputs show in the clone")
-		require.NoError(t, b.run(after))
-		require.Equal(t, a.raft.AppendState(nil), b.raft.AppendState(nil), "the same inputs, another state")
-		require.Equal(t, a.raft.Status(), b.raft.Status())
-		require.Equal(t, a.disk, b.disk)
-	})
-}
+func TestACloneIsTheSameAndSharesNothing(t *testing.T) { enginetest.Clones(t, &speaker) }
 
 // A snapshot that waits to be adopted is part of the state: the next write will name it.
 func TestTheStateTellsAPendingAdoption(t *testing.T) {

@@ -46,7 +46,7 @@ func never() bool { return false }
 
 // topologies runs a test for many clusters of n voters which leader leads.
 func topologies(t *testing.T, n int, leader NodeID, test func(c *cluster, seed uint64, phases *rand.Rand)) {
-	for seed := range uint64(300) {
+	for seed := range uint64(100) {
 		phases := rand.New(rand.NewPCG(seed, 0))
 		c := &cluster{enginetest.New(&protocol).Watch(t)}
 		c.Quiet = true

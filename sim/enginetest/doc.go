@@ -9,6 +9,7 @@
 //	disk.go        its disk, with unfinished writes
 //	safety.go      what is checked after every input
 //	script.go      data-driven files of moves and traces; commands.go, arguments.go, show.go: their language
+//	rig.go         one engine that is driven by bytes, whatever its peers send; laws.go, fuzz.go: what must hold of it
 //	trio.go        three engines in one goroutine: what an entry costs
 //
 // The scripts of package raft and package paxos are in their testdata.
