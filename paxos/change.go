@@ -133,7 +133,7 @@ func (p *Paxos) amend() {
 		return
 	}
 	m := p.members()
-	if m.Unbound() {
+	if p.founding {
 		p.seal(*m, 0, 0)
 		return
 	}

@@ -163,7 +163,7 @@ func (p *Paxos) explainRole() string {
 				s += fmt.Sprintf(" %d", q.id)
 			}
 		}
-		if p.members().Unbound() {
+		if p.founding {
 			s += "; the founders are not bound to their stores yet, so it needs all of them"
 		}
 	case x.happy:

@@ -142,6 +142,7 @@ func (p *Paxos) onAccepted(m *Message) {
 			}
 		}
 		p.progress(q, m)
+		p.dirty = p.dirty || q.flow.next < p.next // its window may be open again
 	}
 	if !q.counted {
 		return
@@ -154,7 +155,6 @@ func (p *Paxos) onAccepted(m *Message) {
 			}
 		}
 	}
-	p.dirty = true
 }
 
 // onAlreadyChosen learns that others know more than we do: we ask them.

@@ -51,9 +51,12 @@ type Paxos struct {
 	snapshot consensus.SnapshotMeta // the newest we have; snapshot.Index ≤ commit
 	unknown  []Range                // votes that were damaged: we may have voted there, for anything below promised
 
-	epochs []epoch              // from that of the snapshot on; the last one is in effect
-	kind   consensus.MemberKind // our own part in it, and
-	votes  bool                 // whether we are an acceptor of it: see seatPeers
+	epochs []epoch // from that of the snapshot on; the last one is in effect
+
+	// Our own part in the epoch in effect: see seatPeers.
+	kind     consensus.MemberKind
+	votes    bool // we are an acceptor of it
+	founding bool // its members are not bound to their stores yet
 
 	// What is learned: learner.go. snapshot.Index ≤ handed ≤ commit ≤ log.last.
 	commit    Slot // everything up to here is learned

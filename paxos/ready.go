@@ -19,11 +19,21 @@ func (p *Paxos) Ready(eff *consensus.Effects) bool {
 	p.early = p.early[:0]
 	p.flushWrite(eff)
 	p.sendPrepare(eff)
+	p.flushReplies(eff)
+	p.deliver(eff)
+	return volume(eff) > before
+}
+
+// flushReplies sends what the handlers answered, once this write is durable. Messages are large: if nothing
+// else is sent, the two lists trade places.
+func (p *Paxos) flushReplies(eff *consensus.Effects) {
+	if len(eff.Messages) == 0 {
+		eff.Messages, p.replies = p.replies, eff.Messages
+		return
+	}
 	eff.Messages = append(eff.Messages, p.replies...)
 	clear(p.replies)
 	p.replies = p.replies[:0]
-	p.deliver(eff)
-	return volume(eff) > before
 }
 
 // lead does what only a leader does.
@@ -69,8 +79,8 @@ func (p *Paxos) flushWrite(eff *consensus.Effects) {
 
 // Persisted notes what has become durable: our promise, and our votes.
 func (p *Paxos) Persisted(seq uint64) {
-	p.dirty = true
 	p.durable, p.began = seq, p.now
+	p.dirty = p.dirty || p.handed < p.commit
 	if p.promiseSeq != 0 && seq >= p.promiseSeq && !p.own {
 		p.own = true
 		switch p.phase {
@@ -127,7 +137,7 @@ func (p *Paxos) Status() consensus.Status {
 	return consensus.Status{
 		ID: p.cfg.ID, Kind: p.kind, Role: p.role(), Term: p.promised, Leader: p.leader,
 		Commit: p.commit, Last: p.log.last, Durable: durable, Snapshot: p.snapshot.Index,
-		Members: x.members, MembersIndex: x.opening(), Changing: p.stop != 0 || p.stopAt != 0 || p.commit < x.opening() || x.members.Unbound(),
+		Members: x.members, MembersIndex: x.opening(), Changing: p.stop != 0 || p.stopAt != 0 || p.commit < x.opening() || p.founding,
 		Transferring: p.transfer.to, Uncommitted: p.uncommitted, LogBytes: p.log.bytes,
 		Contradictions: p.contradictions, Ignored: p.ignored, Refused: p.isStranger(),
 	}

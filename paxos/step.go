@@ -8,7 +8,7 @@ func (p *Paxos) Step(m *Message) {
 		p.ignored++
 		return
 	}
-	p.dirty = true
+	p.dirty = p.dirty || m.Kind != Accepted // see onAccepted
 	p.meet(m)
 	switch m.Kind {
 	case Learn:
@@ -180,6 +180,7 @@ func (p *Paxos) meet(m *Message) {
 		q.flow.next = p.from
 	}
 	q.commit, p.heard = max(q.commit, m.Commit), max(p.heard, m.Commit)
+	p.dirty = p.dirty || p.heard > p.commit
 	if m.Kind != Accept && m.Kind != Lead {
 		q.held, q.floor = max(q.held, m.Commit), max(q.floor, m.Floor)
 	}
