@@ -205,8 +205,9 @@ func (p *Paxos) explainRead() string {
 		return fmt.Sprintf("The leader has proposed a stop-sign at %d: reads wait for the next epoch.", p.stop)
 	case p.commit < p.barrier:
 		return fmt.Sprintf("What phase 1 found is not all chosen yet: it goes up to %d, and %d is learned.", p.barrier, p.commit)
-	case len(p.reads) > 0:
-		return fmt.Sprintf("%d reads wait for round %d; %d is confirmed.", len(p.reads), p.reads[0].round, p.confirmed)
+	}
+	if n, round := p.rounds.Waiting(); n > 0 {
+		return fmt.Sprintf("%d reads wait for round %d; %d is confirmed.", n, round, p.rounds.Confirmed)
 	}
 	return "No read waits."
 }

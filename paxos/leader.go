@@ -31,7 +31,8 @@ type sent struct {
 func (p *Paxos) startLeading(top Slot) {
 	p.phase, p.leader = leading, p.cfg.ID
 	p.barrier, p.next, p.counted = top, top+1, p.commit
-	p.quorumAt, p.nextBeat, p.beat = p.now, p.now, true
+	p.rounds.Reset(p.now)
+	p.nextBeat, p.beat = p.now, true
 	for i := range p.peers {
 		p.peers[i].flow = flow{next: p.commit + 1}
 	}
@@ -283,7 +284,7 @@ func (p *Paxos) gather(s Slot) (run []Entry, next Slot) {
 // election timeout, or if the disk is stuck.
 func (p *Paxos) tickLeader() {
 	switch {
-	case p.now-p.quorumAt >= p.timeout():
+	case p.now-p.rounds.QuorumAt >= p.timeout():
 		p.stepDown(reasonNoQuorum)
 		return
 	case p.stuck():

@@ -85,10 +85,10 @@ type Paxos struct {
 
 	// What Ready has to do.
 	dirty     bool
-	replies   []Message // they wait for the disk
-	early     []Message // they do not
-	committed []Entry   // what was given out last
-	granted   []read    // reads that can be answered
+	replies   []Message        // they wait for the disk
+	early     []Message        // they do not
+	committed []Entry          // what was given out last
+	granted   []consensus.Read // reads that can be answered
 	fetch     []consensus.Fetch
 	snapshots []Message
 	truncate  Slot                    // if not 0, the next write must truncate here first
@@ -255,15 +255,13 @@ func (p *Paxos) stepDown(why reason) {
 	}
 	if p.phase == leading {
 		p.steppedDown = why
-		for _, x := range p.reads {
-			p.granted = append(p.granted, read{id: x.id, lost: true})
-		}
+		p.granted = p.rounds.End(p.granted)
 	}
 	if p.leader == p.cfg.ID {
 		p.leader = 0
 	}
 	p.dirty = true
-	p.phase, p.proposer = idle, proposer{campaigned: p.campaigned, next: p.next, counted: p.counted, reads: p.reads[:0], rounds: p.rounds[:0]}
+	p.phase, p.proposer = idle, proposer{campaigned: p.campaigned, next: p.next, counted: p.counted, rounds: p.rounds}
 }
 
 // role is what the contract calls our phase.

@@ -101,11 +101,10 @@ func (p *Paxos) deliver(eff *consensus.Effects) {
 		eff.Committed = p.committed
 	}
 	for _, x := range p.granted {
-		a := consensus.Read{ID: x.id, Index: x.index, Until: x.until}
-		if x.lost {
-			a.Err = p.notLeader()
+		if x.Err != nil {
+			x.Err = p.notLeader() // who leads now
 		}
-		eff.Reads = append(eff.Reads, a)
+		eff.Reads = append(eff.Reads, x)
 	}
 	eff.Fetch = append(eff.Fetch, p.fetch...)
 	eff.Snapshots = append(eff.Snapshots, p.snapshots...)

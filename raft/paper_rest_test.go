@@ -264,7 +264,7 @@ func TestPaper8AReadNeedsARoundThatBeganAfterIt(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}})
 	n := c.node(1)
 	c.beat(1)
-	before := n.raft.round
+	before := n.raft.rounds.Last
 	n.input(func() { require.NoError(t, n.raft.Read(7)) })
 	c.echo(before, 2, 3)
 	require.Empty(t, n.reads)
@@ -278,10 +278,10 @@ func TestThesis64AReadWaitsForTheFirstCommit(t *testing.T) {
 	c.win()
 	n := c.node(1)
 	n.input(func() { require.NoError(t, n.raft.Read(7)) })
-	c.echo(n.raft.round, 2, 3)
+	c.echo(n.raft.rounds.Last, 2, 3)
 	require.Empty(t, n.reads)
 	c.ack(1, 2)
-	c.echo(n.raft.round, 2)
+	c.echo(n.raft.rounds.Last, 2)
 	require.Equal(t, []consensus.Read{{ID: 7, Index: 1}}, n.reads)
 }
 
@@ -304,12 +304,12 @@ func TestThesis641ALeaseLastsFromTheRoundsBeginning(t *testing.T) {
 func TestThesis62ALeaderWithoutAQuorumStepsDown(t *testing.T) {
 	c := subject(t, 5, 1)
 	c.win()
-	round := c.raft(1).round
+	round := c.raft(1).rounds.Last
 	c.node(1).tick(electionTimeout / 2)
 	c.echo(round, 2, 3)
 	c.node(1).tick(electionTimeout/2 - 1)
 	require.Equal(t, consensus.Leader, c.raft(1).role)
-	c.echo(c.raft(1).round, 2)
+	c.echo(c.raft(1).rounds.Last, 2)
 	c.node(1).tick(1)
 	require.Equal(t, consensus.Follower, c.raft(1).role)
 	require.Equal(t, Term(2), c.raft(1).term)

@@ -258,7 +258,7 @@ func (g *rig) plausible() Message {
 	m.Commit, m.Floor, m.Last = Index(g.near(uint64(r.log.last))), Index(g.near(uint64(r.commit))), Index(g.near(uint64(m.Index)))
 	m.Context = r.attempt
 	if m.Kind == Heartbeat || m.Kind == HeartbeatReply {
-		m.Context = g.near(r.round)
+		m.Context = g.near(r.rounds.Last)
 	}
 	if p := r.peer(m.From); p != nil && b&16 == 0 {
 		m.Session = p.session
