@@ -3,9 +3,9 @@ package raft
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/sim/enginetest"
 )
 
 // A rig is one engine with a disk, driven by bytes: each says what happens next, a message that some node might send or one
@@ -13,7 +13,7 @@ import (
 type rig struct {
 	raft    *Raft
 	cfg     consensus.EngineConfig
-	disk    *disk
+	disk    *enginetest.Disk
 	now     Instant
 	eff     consensus.Effects
 	issued  uint64
@@ -34,21 +34,21 @@ func newRig(kind byte) *rig {
 	case 2:
 		m = bound(Members{Voters: []NodeID{1}, Learners: []NodeID{2, 3, 4}})
 	}
-	g := &rig{disk: newDisk(1), now: electionTimeout}
+	g := &rig{disk: enginetest.NewDisk(1), now: electionTimeout}
 	g.cfg = consensus.EngineConfig{ID: 1, Members: m, Seed: 1, MaxMessageSize: 300, MaxInflight: 600, MaxUncommitted: 5000}
 	g.start()
 	return g
 }
 
 func (g *rig) start() {
-	e, err := New(g.cfg, g.disk.recover())
+	e, err := New(g.cfg, g.disk.Recover())
 	if err != nil {
 		g.fail("%v", err)
-		g.disk = newDisk(1)
-		e, _ = New(g.cfg, g.disk.recover())
+		g.disk = enginetest.NewDisk(1)
+		e, _ = New(g.cfg, g.disk.Recover())
 	}
 	g.raft = e.(*Raft)
-	g.issued, g.applied, g.commit, g.fetches, g.streams = 0, g.disk.snapshot.Index, 0, nil, nil
+	g.issued, g.applied, g.commit, g.fetches, g.streams = 0, g.disk.Snapshot.Index, 0, nil, nil
 	g.raft.Tick(g.now)
 }
 
@@ -96,7 +96,7 @@ func (g *rig) act() {
 	case 8:
 		g.finish(1)
 	case 9, 10:
-		g.finish(len(g.disk.unfinished))
+		g.finish(len(g.disk.Unfinished))
 	case 11:
 		g.compact()
 	case 12:
@@ -104,7 +104,7 @@ func (g *rig) act() {
 	case 13:
 		g.streamed()
 	case 14:
-		g.disk.crash(int(g.byte()) % (len(g.disk.unfinished) + 1))
+		g.disk.Crash(int(g.byte()) % (len(g.disk.Unfinished) + 1))
 		g.start()
 	case 15:
 		g.step(g.wild())
@@ -145,7 +145,7 @@ func (g *rig) ready() {
 			if g.issued++; w.Seq != g.issued {
 				g.fail("write %d after %d", w.Seq, g.issued-1)
 			}
-			g.disk.issue(w)
+			g.disk.Issue(w)
 			if w.Snapshot != nil {
 				g.applied = max(g.applied, w.Snapshot.Index)
 			}
@@ -154,7 +154,7 @@ func (g *rig) ready() {
 			if g.applied++; e.Index != g.applied {
 				g.fail("%d is given out after %d", e.Index, g.applied-1)
 			}
-			if x, ok := g.disk.log[e.Index]; !ok || !sameEntry(x, e) {
+			if x, ok := g.disk.Log[e.Index]; !ok || !enginetest.SameEntry(x, e) {
 				g.fail("%d is given out and not durable", e.Index)
 			}
 		}
@@ -168,9 +168,9 @@ func (g *rig) ready() {
 }
 
 func (g *rig) finish(n int) {
-	for range min(n, len(g.disk.unfinished)) {
-		w := g.disk.finish(0)
-		if !slices.EqualFunc(w.Entries, w.copy, sameEntry) {
+	for range min(n, len(g.disk.Unfinished)) {
+		w := g.disk.Finish(0)
+		if w.Changed() {
 			g.fail("entries of write %d changed under way", w.Seq)
 		}
 		g.raft.Persisted(w.Seq)
@@ -194,7 +194,7 @@ func (g *rig) fetched() {
 		g.raft.Fetched(f, nil, consensus.ErrCompacted)
 		return
 	}
-	es, err := g.disk.fetch(f)
+	es, err := g.disk.Fetch(f)
 	g.raft.Fetched(f, es, err)
 }
 
@@ -206,7 +206,7 @@ func (g *rig) streamed() {
 	g.streams = g.streams[1:]
 	var err error
 	if g.byte()%2 == 0 {
-		err = errStream
+		err = enginetest.ErrStream
 	}
 	g.raft.SnapshotSent(m.To, err)
 }
