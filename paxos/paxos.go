@@ -93,6 +93,7 @@ type Paxos struct {
 	snapshots []Message
 	truncate  Slot                    // if not 0, the next write must truncate here first
 	adopt     *consensus.SnapshotMeta // to be adopted by the next write
+	received  bool                    // it is not our own
 	written   consensus.State         // as of the last write
 	seq       uint64                  // the last write issued
 	durable   uint64                  // the last write finished; durable ≤ seq

@@ -69,9 +69,15 @@ func (p *Paxos) flushWrite(eff *consensus.Effects) {
 	if p.durable == p.seq {
 		p.began = p.now
 	}
+	adopt := p.adopt
+	if adopt != nil && !p.received && p.written.Commit < adopt.Index {
+		adopt, p.dirty = nil, true // the next write: storage keeps what is under it for learners only if this one says it is chosen
+	} else {
+		p.adopt = nil
+	}
 	p.seq++
-	eff.Write = consensus.Write{Group: p.cfg.Group, Seq: p.seq, Snapshot: p.adopt, Truncate: p.truncate, Entries: p.log.take(p.seq), State: state}
-	p.adopt, p.truncate, p.written = nil, 0, state
+	eff.Write = consensus.Write{Group: p.cfg.Group, Seq: p.seq, Snapshot: adopt, Truncate: p.truncate, Entries: p.log.take(p.seq), State: state}
+	p.truncate, p.written = 0, state
 	if p.phase != idle && p.promiseSeq == 0 {
 		p.promiseSeq = p.seq
 	}

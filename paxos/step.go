@@ -126,11 +126,14 @@ func (p *Paxos) wellFormed(m *Message) bool {
 		}
 		return p.orderly(m)
 	case EpochSnapshot:
-		if len(m.Data) == 0 { // from the founding epoch, in which nothing but its end is chosen
+		if m.Index == 0 || len(m.Entries) > 0 {
 			return false
 		}
+		if len(m.Data) == 0 { // of the founding epoch
+			return true
+		}
 		x, err := decodeEpoch(m.Data)
-		return err == nil && m.Index > 0 && x.index <= m.Index && len(m.Entries) == 0
+		return err == nil && x.index <= m.Index
 	}
 	return false
 }
