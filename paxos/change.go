@@ -107,22 +107,15 @@ func (p *Paxos) heir(m *Members) NodeID {
 // bind returns m with every elector bound to its store: the one it was bound to before or, if it
 // is new, the one that we hear from now.
 func (p *Paxos) bind(m Members) Members {
-	m = m.Clone()
-	m.Bound = m.Bound[:0]
-	for _, ids := range [...][]NodeID{m.Voters, m.Witnesses} {
-		for _, id := range ids {
-			x := p.members().Incarnation(id)
-			switch q := p.peer(id); {
-			case x != 0:
-			case id == p.cfg.ID:
-				x = p.incarnation
-			case q != nil:
-				x = q.incarnation
-			}
-			m.Bound = append(m.Bound, consensus.Binding{Node: id, Incarnation: x})
+	return m.Bind(p.members(), func(id NodeID) uint64 {
+		switch q := p.peer(id); {
+		case id == p.cfg.ID:
+			return p.incarnation
+		case q != nil:
+			return q.incarnation
 		}
-	}
-	return m
+		return 0
+	})
 }
 
 // amend changes the membership when nobody asked. It ends the founding epoch: every founder has
@@ -133,7 +126,7 @@ func (p *Paxos) amend() {
 		return
 	}
 	m := p.members()
-	if m.Unbound() {
+	if p.founding {
 		p.seal(*m, 0, 0)
 		return
 	}

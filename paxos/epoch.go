@@ -198,6 +198,7 @@ func (p *Paxos) claim() {
 func (p *Paxos) seatPeers() {
 	m := p.members()
 	p.kind = m.Kind(p.cfg.ID)
+	p.founding = m.Unbound()
 	p.votes = m.Votes(p.cfg.ID) && p.settled() && !p.isStranger()
 	old := p.peers
 	p.peers = make([]peer, 0, len(old)+1)

@@ -99,7 +99,7 @@ func TestExplainSaysWhyNot(t *testing.T) {
 		{damaged, consensus.Question{Topic: commit, Index: 1}, "what we voted for there is unknown"},
 		{leader, consensus.Question{Topic: commit, Index: 1}, "It has the votes of 1 (this node), of voters [1 2 3]."},
 		{adopted, consensus.Question{Topic: commit, Index: 1}, "Its value was adopted in phase 1"},
-		{adopted, consensus.Question{Topic: commit, Index: 2}, "filled the gap"},
+		{adopted, consensus.Question{Topic: commit, Index: 2}, "found no vote there"},
 		{sealing, consensus.Question{Topic: commit, Index: 2}, "Slot 2 is above the stop-sign at 1"},
 		{leader, consensus.Question{Topic: noVote, Node: 2}, "nothing below ballot 0.2.1"},
 		{wiped, consensus.Question{Topic: noVote}, "We are no acceptor"},
@@ -125,7 +125,7 @@ func TestExplainSaysWhyNot(t *testing.T) {
 func TestExplainSaysWhomAnElectionWaitsFor(t *testing.T) {
 	r := alone(t, 5)
 	r.round(said{2, b(3, 2), b(3, 2), false})
-	require.Contains(t, r.p(1).Explain(consensus.Question{Topic: consensus.WhyNotLeader}), "In its last round answered 2 (happy: false)")
+	require.Contains(t, r.p(1).Explain(consensus.Question{Topic: consensus.WhyNotLeader}), "In its last round it reached 2 (happy: false)")
 	r.round(said{2, b(3, 2), b(3, 2), true})
 	require.Contains(t, r.p(1).Explain(consensus.Question{Topic: consensus.WhyNotLeader}), "content with the leader of ballot 0.3.2")
 }

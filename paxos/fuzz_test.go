@@ -34,7 +34,7 @@ func hoped(g *enginetest.Rig) Message {
 			m.Context = uint64(q.promise.next)
 		}
 	case leading:
-		m.Kind, m.Term, m.Context = LeadReply, p.promised, p.round
+		m.Kind, m.Term, m.Context = LeadReply, p.promised, p.rounds.Last
 		if p.next > p.commit+1 {
 			m.Kind, m.Ranges = Accepted, []Range{{First: p.commit + 1, Last: p.next - 1}}
 		}
@@ -85,7 +85,7 @@ func plausible(g *enginetest.Rig) Message {
 	case LearnReply:
 		m.Entries = drawVotes(g, Slot(g.Near(uint64(p.commit)+1)), Chosen)
 	case Lead, LeadReply:
-		m.Context = g.Near(p.round + 1)
+		m.Context = g.Near(p.rounds.Last + 1)
 	case Elect, ElectReply:
 		m.Context = g.Near(p.election.round + 2)
 	case EpochSnapshot:

@@ -31,7 +31,8 @@ type sent struct {
 func (p *Paxos) startLeading(top Slot) {
 	p.phase, p.leader = leading, p.cfg.ID
 	p.barrier, p.next, p.counted = top, top+1, p.commit
-	p.quorumAt, p.nextBeat, p.beat = p.now, p.now, true
+	p.rounds.Reset(p.now)
+	p.nextBeat, p.beat = p.now, true
 	for i := range p.peers {
 		p.peers[i].flow = flow{next: p.commit + 1}
 	}
@@ -142,6 +143,7 @@ func (p *Paxos) onAccepted(m *Message) {
 			}
 		}
 		p.progress(q, m)
+		p.dirty = p.dirty || q.flow.next < p.next // its window may be open again
 	}
 	if !q.counted {
 		return
@@ -154,7 +156,6 @@ func (p *Paxos) onAccepted(m *Message) {
 			}
 		}
 	}
-	p.dirty = true
 }
 
 // onAlreadyChosen learns that others know more than we do: we ask them.
@@ -283,7 +284,7 @@ func (p *Paxos) gather(s Slot) (run []Entry, next Slot) {
 // election timeout, or if the disk is stuck.
 func (p *Paxos) tickLeader() {
 	switch {
-	case p.now-p.quorumAt >= p.timeout():
+	case p.now-p.rounds.QuorumAt >= p.timeout():
 		p.stepDown(reasonNoQuorum)
 		return
 	case p.stuck():

@@ -322,16 +322,6 @@ func TestI20WhatIsQueuedIsBounded(t *testing.T) {
 	var eff consensus.Effects
 	p.Ready(&eff)
 	require.LessOrEqual(t, len(eff.Fetch), 50, "one request at a time for each")
-
-	r = newRig(t, bound(3))
-	r.elect(1)
-	r.settle()
-	r.cut = func(NodeID, NodeID) bool { return true }
-	for k := range uint64(3 * maxRounds) {
-		r.read(1, k+1)
-		r.drop()
-	}
-	require.LessOrEqual(t, len(r.p(1).rounds), maxRounds)
 }
 
 func TestI20ABatchOfWantedSlotsFitsIntoAMessage(t *testing.T) {

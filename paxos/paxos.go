@@ -51,9 +51,12 @@ type Paxos struct {
 	snapshot consensus.SnapshotMeta // the newest we have; snapshot.Index ≤ commit
 	unknown  []Range                // votes that were damaged: we may have voted there, for anything below promised
 
-	epochs []epoch              // from that of the snapshot on; the last one is in effect
-	kind   consensus.MemberKind // our own part in it, and
-	votes  bool                 // whether we are an acceptor of it: see seatPeers
+	epochs []epoch // from that of the snapshot on; the last one is in effect
+
+	// Our own part in the epoch in effect: see seatPeers.
+	kind     consensus.MemberKind
+	votes    bool // we are an acceptor of it
+	founding bool // its members are not bound to their stores yet
 
 	// What is learned: learner.go. snapshot.Index ≤ handed ≤ commit ≤ log.last.
 	commit    Slot // everything up to here is learned
@@ -82,14 +85,15 @@ type Paxos struct {
 
 	// What Ready has to do.
 	dirty     bool
-	replies   []Message // they wait for the disk
-	early     []Message // they do not
-	committed []Entry   // what was given out last
-	granted   []read    // reads that can be answered
+	replies   []Message        // they wait for the disk
+	early     []Message        // they do not
+	committed []Entry          // what was given out last
+	granted   []consensus.Read // reads that can be answered
 	fetch     []consensus.Fetch
 	snapshots []Message
 	truncate  Slot                    // if not 0, the next write must truncate here first
 	adopt     *consensus.SnapshotMeta // to be adopted by the next write
+	received  bool                    // it is not our own
 	written   consensus.State         // as of the last write
 	seq       uint64                  // the last write issued
 	durable   uint64                  // the last write finished; durable ≤ seq
@@ -252,15 +256,13 @@ func (p *Paxos) stepDown(why reason) {
 	}
 	if p.phase == leading {
 		p.steppedDown = why
-		for _, x := range p.reads {
-			p.granted = append(p.granted, read{id: x.id, lost: true})
-		}
+		p.granted = p.rounds.End(p.granted)
 	}
 	if p.leader == p.cfg.ID {
 		p.leader = 0
 	}
 	p.dirty = true
-	p.phase, p.proposer = idle, proposer{campaigned: p.campaigned, next: p.next, counted: p.counted, reads: p.reads[:0], rounds: p.rounds[:0]}
+	p.phase, p.proposer = idle, proposer{campaigned: p.campaigned, next: p.next, counted: p.counted, rounds: p.rounds}
 }
 
 // role is what the contract calls our phase.

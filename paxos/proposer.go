@@ -27,12 +27,8 @@ type proposer struct {
 	counted     Slot // our own votes are counted up to here
 	uncommitted int  // bytes proposed and not learned to be chosen
 	nextBeat    Instant
-	beat        bool // begin a round now
-	reads       []read
-	rounds      []round
-	round       uint64  // the last one begun
-	confirmed   uint64  // the last one that a commit quorum acknowledged
-	quorumAt    Instant // when that one began: nobody else was elected before
+	beat        bool             // begin a round now
+	rounds      consensus.Rounds // of heartbeats, and the reads that wait for them
 	transfer    transfer
 	noLease     bool // a transfer began: whoever it was meant for may be elected at any time
 }
@@ -58,7 +54,7 @@ func (p *Paxos) campaign(b, handover Ballot) {
 
 // begin makes our promise our own ballot.
 func (p *Paxos) begin(with phase) {
-	p.proposer = proposer{campaigned: p.promised, from: p.commit + 1, reads: p.reads[:0], rounds: p.rounds[:0]}
+	p.proposer = proposer{campaigned: p.promised, from: p.commit + 1, rounds: p.rounds}
 	p.best.reset(p.commit)
 	p.phase, p.dirty = with, true
 }

@@ -167,7 +167,7 @@ func TestS6ARecordThatCannotBeIsNoStopSign(t *testing.T) {
 		r.ask(learnReply(2, 1, e))
 		require.EqualValues(t, 2, r.p(1).Status().Ignored, name)
 		require.Empty(t, r.find(1).entries, name)
-		if name != "another slot" {
+		if name != "another slot" && name != "nothing" { // a snapshot of the founding epoch has no record
 			r.ask(Message{Kind: EpochSnapshot, From: 2, To: 1, Term: b(2, 2), Index: 1, Data: data})
 			require.EqualValues(t, 3, r.p(1).Status().Ignored, name)
 			_, err := New(r.cfg, consensus.Recovered{Incarnation: 1})

@@ -23,8 +23,8 @@ func (p *Paxos) CloneInto(dst consensus.Engine) {
 		d.peers[i].flow.sent = slices.Clone(d.peers[i].flow.sent)
 	}
 	d.services = append(old.services[:0], p.services...)
-	d.rounds = append(old.rounds[:0], p.rounds...)
-	d.reads = append(old.reads[:0], p.reads...)
+	d.rounds = old.rounds
+	p.rounds.CloneInto(&d.rounds)
 	d.committed = nil
 	d.granted = append(old.granted[:0], p.granted...)
 	d.fetch = append(old.fetch[:0], p.fetch...)
@@ -64,7 +64,11 @@ func (p *Paxos) AppendState(b []byte) []byte {
 		e.put(uint64(x.to), x.epoch)
 		e.flag(x.fetching, x.sending)
 	}
-	e.reads(p.granted)
+	e.put(uint64(len(p.granted)))
+	for _, x := range p.granted {
+		e.put(x.ID, uint64(x.Index))
+		e.flag(x.Err != nil, x.Until != 0)
+	}
 	for _, queue := range [...][]Message{p.replies, p.early, p.snapshots} {
 		e.put(uint64(len(queue)))
 		for i := range queue {
@@ -139,22 +143,11 @@ func (e *encoder) proposer(p *Paxos) {
 		return
 	}
 	e.put(uint64(p.from), uint64(p.reported), uint64(p.below), p.promiseSeq, uint64(p.barrier), uint64(p.stop),
-		uint64(p.uncommitted), uint64(p.handover), p.round, p.confirmed, uint64(p.transfer.to))
+		uint64(p.uncommitted), uint64(p.handover), uint64(p.transfer.to))
 	e.flag(p.own, p.ask, p.beat, p.noLease, p.transfer.sent, p.now >= p.transfer.deadline, p.now >= p.nextBeat,
-		p.now-p.quorumAt >= p.timeout(), p.now < p.leaseUntil())
+		p.now-p.rounds.QuorumAt >= p.timeout(), p.now < p.leaseUntil())
 	e.log(p, &p.best)
-	e.reads(p.reads)
-	for _, r := range p.rounds {
-		e.put(r.number)
-	}
-}
-
-func (e *encoder) reads(rs []read) {
-	e.put(uint64(len(rs)))
-	for _, x := range rs {
-		e.put(x.id, uint64(x.index), x.round)
-		e.flag(x.begun, x.lost, x.until != 0)
-	}
+	e.b = p.rounds.AppendState(e.b)
 }
 
 func (e *encoder) peer(p *Paxos, q *peer) {

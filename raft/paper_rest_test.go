@@ -260,7 +260,7 @@ func TestPaper8AReadNeedsARoundThatBeganAfterIt(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}})
 	n := c.Node(1)
 	c.Beat(1)
-	before := c.raft(1).round
+	before := c.raft(1).rounds.Last
 	n.Input(func() { require.NoError(t, n.Engine.Read(7)) })
 	c.echo(before, 2, 3)
 	require.Empty(t, n.Reads)
@@ -274,10 +274,10 @@ func TestThesis64AReadWaitsForTheFirstCommit(t *testing.T) {
 	c.win()
 	n := c.Node(1)
 	n.Input(func() { require.NoError(t, n.Engine.Read(7)) })
-	c.echo(c.raft(1).round, 2, 3)
+	c.echo(c.raft(1).rounds.Last, 2, 3)
 	require.Empty(t, n.Reads)
 	c.ack(1, 2)
-	c.echo(c.raft(1).round, 2)
+	c.echo(c.raft(1).rounds.Last, 2)
 	require.Equal(t, []consensus.Read{{ID: 7, Index: 1}}, n.Reads)
 }
 
@@ -300,12 +300,12 @@ func TestThesis641ALeaseLastsFromTheRoundsBeginning(t *testing.T) {
 func TestThesis62ALeaderWithoutAQuorumStepsDown(t *testing.T) {
 	c := subject(t, 5, 1)
 	c.win()
-	round := c.raft(1).round
+	round := c.raft(1).rounds.Last
 	c.Node(1).Tick(electionTimeout / 2)
 	c.echo(round, 2, 3)
 	c.Node(1).Tick(electionTimeout/2 - 1)
 	require.Equal(t, consensus.Leader, c.raft(1).role)
-	c.echo(c.raft(1).round, 2)
+	c.echo(c.raft(1).rounds.Last, 2)
 	c.Node(1).Tick(1)
 	require.Equal(t, consensus.Follower, c.raft(1).role)
 	require.Equal(t, Term(2), c.raft(1).term)

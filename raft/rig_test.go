@@ -50,7 +50,7 @@ func plausible(g *enginetest.Rig) Message {
 	m.Commit, m.Floor, m.Last = Index(g.Near(uint64(r.log.last))), Index(g.Near(uint64(r.commit))), Index(g.Near(uint64(m.Index)))
 	m.Context = r.attempt
 	if m.Kind == Heartbeat || m.Kind == HeartbeatReply {
-		m.Context = g.Near(r.round)
+		m.Context = g.Near(r.rounds.Last)
 	}
 	if p := r.peer(m.From); p != nil && b&16 == 0 {
 		m.Session = p.session
