@@ -199,3 +199,44 @@ func TestCheckQuorumWaitsForNeitherTheDiskNorTheHost(t *testing.T) {
 		require.Equal(t, reasonNoQuorum, c.raft(1).steppedDown, name)
 	}
 }
+
+// Whatever links are left, and with a leader to begin with or without, terms come to rest: no two who do not hear each other
+// depose each other for ever.
+func TestEveryTopologyComesToRest(t *testing.T) {
+	for seed := range uint64(100) {
+		phases := rand.New(rand.NewPCG(seed, 1))
+		c := &cluster{enginetest.New(&protocol).Watch(t)}
+		c.Quiet = true
+		m := bound(voters(5))
+		m.All(func(id NodeID) {
+			n := c.Add(id, consensus.EngineConfig{Members: m})
+			n.Config.Seed = seed
+			n.Start()
+		})
+		if seed%2 == 0 {
+			require.True(t, c.Eventually(3))
+			c.until(phases, electionTimeout, never)
+		}
+		var left [][2]NodeID
+		for a := NodeID(1); a <= 5; a++ {
+			for b := a + 1; b <= 5; b++ {
+				if phases.IntN(2) == 0 {
+					left = append(left, [2]NodeID{a, b})
+				}
+			}
+		}
+		c.keep(left...)
+		c.until(phases, 10*electionTimeout, never)
+		terms := c.allTerms()
+		c.until(phases, 10*electionTimeout, never)
+		require.Equal(t, terms, c.allTerms(), "seed %d: %v", seed, left)
+	}
+}
+
+// allTerms are the terms of the nodes.
+func (c *cluster) allTerms() (all []Term) {
+	for _, n := range c.Nodes {
+		all = append(all, n.Engine.Status().Term)
+	}
+	return all
+}
