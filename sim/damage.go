@@ -37,8 +37,8 @@ func (d *disk) repaired(lo, hi consensus.Index) {
 	d.bad = rest
 }
 
-// damageOne crashes n, and some of its log cannot be read any more. A stop-sign of Paxos is spared: a
-// replica that has lost one does not find out whom to ask for it.
+// damageOne crashes n, and some of its log cannot be read any more. Of Paxos's only what is of the epoch
+// that n is in: a replica that does not know which epochs came between does not find out whom to ask.
 func (w *World) damageOne(n *node) {
 	if !w.spareable(n) || !n.up {
 		return
@@ -46,12 +46,15 @@ func (w *World) damageOne(n *node) {
 	n.crash()
 	d := &n.disk
 	first := max(d.snapshot.Index+1, d.log.first)
+	if w.options.Rules == PaxosRules {
+		first = max(first, n.status.MembersIndex+1)
+	}
 	if first < d.log.end() {
 		n.lose(d.snapshot.Index)
 		for range w.dice.among(ChooseFault, 1, 2) {
 			lo := first + consensus.Index(w.dice.Choose(ChooseFault, int(d.log.end()-first)))
 			for i := range consensus.Index(w.dice.among(ChooseFault, 1, 3)) {
-				if e := d.log.at(lo + i); e != nil && e.Index != 0 && !within(d.bad, lo+i) && (w.options.Rules == RaftRules || e.Kind != consensus.EntryMembers) {
+				if e := d.log.at(lo + i); e != nil && e.Index != 0 && !within(d.bad, lo+i) {
 					d.bad = append(d.bad, consensus.Range{First: lo + i, Last: lo + i})
 					n.unsure = d.last() // Raft has no use for what follows a hole
 				}

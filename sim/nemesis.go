@@ -25,18 +25,21 @@ const (
 	faultWipe   // a node loses its disk, or gets an old one back
 	faultDamage // some of a log cannot be read any more
 	faultDisk   // a write fails
+	faultLease  // a leader loses touch by and by: see squeeze
 	faults
 )
 
 // mixtures are how likely the faults are in each profile, relative to one another.
 var mixtures = [profiles][faults]int{
-	Swarm:   {faultCrash: 6, faultCrashAll: 1, faultPause: 3, faultSlowNode: 2, faultSlowDisk: 2, faultStuckDisk: 2, faultPartition: 8, faultSlowLink: 3, faultClock: 1, faultHoard: 4, faultTransfer: 3, faultChange: 5, faultWipe: 2, faultDamage: 3, faultDisk: 2},
-	Calm:    {faultTransfer: 1},
-	Cuts:    {faultPartition: 10, faultSlowLink: 3, faultTransfer: 1},
-	Hoarder: {faultCrash: 3, faultPartition: 3, faultHoard: 10, faultStuckDisk: 1, faultPause: 1},
-	Crashes: {faultCrash: 10, faultCrashAll: 2, faultPause: 2, faultStuckDisk: 3, faultSlowDisk: 3, faultPartition: 2, faultDamage: 3, faultDisk: 4},
-	Churn:   {faultCrash: 2, faultPartition: 2, faultStuckDisk: 1, faultTransfer: 2, faultChange: 12, faultWipe: 4, faultDamage: 2},
-	Storm:   {faultCrash: 10, faultCrashAll: 1, faultPartition: 6, faultHoard: 8, faultStuckDisk: 2, faultPause: 2, faultDisk: 2},
+	Swarm:    {faultCrash: 6, faultCrashAll: 1, faultPause: 3, faultSlowNode: 2, faultSlowDisk: 2, faultStuckDisk: 2, faultPartition: 8, faultSlowLink: 3, faultClock: 1, faultHoard: 4, faultTransfer: 3, faultChange: 5, faultWipe: 2, faultDamage: 3, faultDisk: 2, faultLease: 2},
+	Calm:     {faultTransfer: 1},
+	Cuts:     {faultPartition: 10, faultSlowLink: 3, faultTransfer: 1},
+	Hoarder:  {faultCrash: 3, faultPartition: 3, faultHoard: 10, faultStuckDisk: 1, faultPause: 1},
+	Crashes:  {faultCrash: 10, faultCrashAll: 2, faultPause: 2, faultStuckDisk: 3, faultSlowDisk: 3, faultPartition: 2, faultDamage: 3, faultDisk: 4},
+	Churn:    {faultCrash: 2, faultPartition: 2, faultStuckDisk: 1, faultTransfer: 2, faultChange: 12, faultWipe: 4, faultDamage: 2},
+	Storm:    {faultCrash: 10, faultCrashAll: 1, faultPartition: 6, faultHoard: 8, faultStuckDisk: 2, faultPause: 2, faultDisk: 2},
+	Leases:   {faultLease: 10, faultPartition: 1, faultPause: 1, faultClock: 2, faultTransfer: 1, faultCrash: 1},
+	Upheaval: {faultCrash: 6, faultPartition: 6, faultHoard: 4, faultChange: 10, faultPause: 1, faultStuckDisk: 2, faultTransfer: 1},
 }
 
 // mixture draws how likely each fault is in one seed. The swarm leaves about half of them out, and
@@ -143,6 +146,8 @@ func (w *World) harm(f fault, n *node) {
 		w.damageOne(n)
 	case faultDisk:
 		w.failDisk(n, dwell)
+	case faultLease:
+		w.squeeze(dwell)
 	}
 }
 
@@ -220,7 +225,7 @@ func (w *World) leader() *node {
 // meddle asks a leader that has just been elected, sometimes, for another membership: before it has
 // committed anything it must not agree.
 func (w *World) meddle() {
-	if w.nemesis.active && w.plan.faults[faultChange] > 0 && w.dice.chance(ChooseFault, 150) {
+	if w.nemesis.active && w.plan.faults[faultChange] > 0 && w.dice.chance(ChooseFault, w.plan.meddle) {
 		w.call(w.dice.between(ChooseDelay, 0, 2*w.net.wide), w.changeMembers)
 	}
 }
