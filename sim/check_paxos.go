@@ -21,12 +21,13 @@ import "github.com/consensus-go/consensus"
 // and trial.go; I20, bounds, in bounds.go.
 
 // paxosHoards are the sets of kinds that a hoarder of Paxos's messages holds back.
-var paxosHoards = [...]uint64{
+var paxosHoards = []uint64{
 	1 << consensus.KindPromise,
 	1<<consensus.KindPromise | 1<<consensus.KindPrepare,
 	1 << consensus.KindAccepted,
 	1 << consensus.KindAccept,
 	1<<consensus.KindAccept | 1<<consensus.KindAccepted | 1<<consensus.KindPromise,
+	1 << consensus.KindLearnReply,
 	1<<consensus.KindLeadReply | 1<<consensus.KindReadIndexReply | 1<<consensus.KindLearnReply | 1<<consensus.KindEpochSealed,
 }
 

@@ -192,7 +192,7 @@ func (w *World) pause(n *node, dwell time.Duration) {
 // hoardFor has somebody hold back messages of some kinds.
 func (w *World) hoardFor(dwell time.Duration) {
 	h := &w.net.hoard
-	sets := [...]uint64{
+	sets := []uint64{
 		1 << consensus.KindRequestVoteReply,
 		1<<consensus.KindRequestVoteReply | 1<<consensus.KindRequestVote,
 		1 << consensus.KindAppendEntriesReply,

@@ -197,6 +197,7 @@ func (n *node) restart() {
 		}
 		n.w.result.Events++
 		n.start()
+		n.w.releaseHeld(n.index)
 	}
 }
 

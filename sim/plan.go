@@ -73,6 +73,9 @@ func (d dice) draw(o *Options) plan {
 		d.storm(&p)
 	case Leases:
 		d.leases(&p)
+		if o.Rules == PaxosRules && p.founders >= 4 { // as few as may be elect, so that many must confirm
+			p.commitQuorum = d.oneOf(0, p.founders-1)
+		}
 	case Upheaval:
 		d.storm(&p)
 		p.hunt, p.meddle, p.snapshotSize = d.oneOf(100, 300), 500, d.oneOf(0, 600)
@@ -164,9 +167,9 @@ func (d dice) load(p *plan) {
 	p.padding = d.oneOf(0, 20, maxPadding)
 }
 
-// leases makes reads rest on leases that last nearly as long as it takes to notice that a leader is gone.
+// leases makes reads rest, mostly, on leases that last nearly as long as it takes to notice that a leader is gone.
 func (d dice) leases(p *plan) {
-	p.lease = p.election * time.Duration(d.oneOf(5, 7, 8, 8)) / 8
+	p.lease = p.election * time.Duration(d.oneOf(0, 5, 7, 8, 8)) / 8
 	p.heartbeat = p.election / time.Duration(d.oneOf(4, 4, 8))
 	p.tick = p.heartbeat / 4
 	p.loss, p.drift = d.oneOf(0, 30, 100), d.oneOf(0, 50_000)
