@@ -29,6 +29,8 @@ type node struct {
 
 	disk        disk
 	lost        lostDisk
+	unsure      consensus.Index // what is up to here was damaged, and may not be repaired yet
+	backup      *backup
 	clock       clock
 	pausedUntil int64
 	slow        time.Duration // added to whatever it does
@@ -47,8 +49,9 @@ type node struct {
 
 // A request is one that a replica is to answer.
 type request struct {
-	id  uint64
-	who int // a client, or one of asker's
+	id    uint64
+	who   int             // a client, or one of asker's
+	floor consensus.Index // what somebody knew to be committed when it was made
 }
 
 func (n *node) reset(w *World, i int) {
@@ -141,6 +144,11 @@ func (n *node) remember(rec *consensus.Recovered) {
 	for i := range rec.Entries {
 		*n.values.put(rec.Entries[i].Index) = entryHash(&rec.Entries[i])
 	}
+	for _, r := range rec.Damaged { // it was written, all the same
+		for i := r.First; i <= r.Last; i++ {
+			*n.log.put(i) = n.disk.log.at(i).Term
+		}
+	}
 	n.w.checkPromiseKept(n, rec)
 }
 
@@ -155,6 +163,7 @@ func (n *node) crash() {
 	n.up, n.pausedUntil = false, 0
 	n.life++
 	n.disk.lose(n)
+	n.backUp()
 	w.result.Crashes++
 	if w.trace.on() {
 		w.trace.say(w, n, "crashes")
@@ -188,6 +197,7 @@ func (n *node) restart() {
 		}
 		n.w.result.Events++
 		n.start()
+		n.w.releaseHeld(n.index)
 	}
 }
 
