@@ -144,9 +144,11 @@ func (n *node) remember(rec *consensus.Recovered) {
 	for i := range rec.Entries {
 		*n.values.put(rec.Entries[i].Index) = entryHash(&rec.Entries[i])
 	}
-	for _, r := range rec.Damaged { // it was written, all the same
+	for _, r := range rec.Damaged { // it was voted for, all the same; that it was known to be chosen is forgotten
 		for i := r.First; i <= r.Last; i++ {
-			*n.log.put(i) = n.disk.log.at(i).Term
+			if t := n.disk.log.at(i).Term; t != consensus.Chosen {
+				*n.log.put(i) = t
+			}
 		}
 	}
 	n.w.checkPromiseKept(n, rec)
@@ -183,6 +185,7 @@ func (w *World) examine(n *node) {
 	for topic := range consensus.Topics {
 		n.engine.Explain(consensus.Question{Topic: consensus.Topic(topic), Index: n.status.Last, Node: w.anyNode().id})
 	}
+	w.checkBounds(n)
 	n.replica.Close()
 	if len(n.waiting) > 0 {
 		w.fail("answers", "node %d closes without an answer to request %x", n.id, n.waiting[0].id)
