@@ -1,7 +1,6 @@
 package sim_test
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"slices"
@@ -60,7 +59,7 @@ func (e event) String() string {
 
 const (
 	members  = 5 // found the group
-	troubled = 6 * time.Second
+	troubled = 4 * time.Second
 	patience = 120 * time.Second // until everything is applied everywhere
 	step     = 50 * time.Millisecond
 )
@@ -70,7 +69,7 @@ func scenarios(t *rapid.T) scenario {
 	id := func(name string) consensus.NodeID {
 		return consensus.NodeID(rapid.IntRange(1, members).Draw(t, name))
 	}
-	s := scenario{clients: rapid.IntRange(1, 8).Draw(t, "clients"), commands: rapid.IntRange(20, 80).Draw(t, "commands")}
+	s := scenario{clients: rapid.IntRange(1, 8).Draw(t, "clients"), commands: rapid.IntRange(20, 50).Draw(t, "commands")}
 	for range rapid.IntRange(0, 30).Draw(t, "events") {
 		at := step * time.Duration(rapid.IntRange(0, int(troubled/step)).Draw(t, "at"))
 		e := event{at: at, kind: eventKind(rapid.IntRange(0, int(eventKinds)-1).Draw(t, "kind")), node: id("node"), to: id("to")}
@@ -103,10 +102,10 @@ type run struct {
 
 // A client has one request under way: its session, or a command.
 type client struct {
-	name    string
+	number  int
 	session uint64
-	applied int    // commands
-	request uint64 // 0: none is under way
+	applied int  // commands
+	request bool // one is under way
 	since   time.Duration
 	tries   uint64
 	seen    map[consensus.NodeID]int // how much of the log of each node it has read
@@ -133,7 +132,7 @@ func play(t require.TestingT, protocol consensus.NewEngine, batch int, s scenari
 		n.Start()
 	}
 	for i := range s.clients {
-		r.clients = append(r.clients, client{name: fmt.Sprint(i), seen: map[consensus.NodeID]int{}})
+		r.clients = append(r.clients, client{number: i, seen: map[consensus.NodeID]int{}})
 	}
 	for ; !r.finished(); r.now += step {
 		require.Less(t, r.now, patience, "not everything is applied everywhere")
@@ -196,29 +195,30 @@ func (r *run) leader() (leader *enginetest.Node) {
 // ask has a client begin its next request, or try its last one again after a while.
 func (r *run) ask(c *client) {
 	l := r.leader()
-	if l == nil || c.applied == r.commands || c.request != 0 && r.now-c.since < 4*step {
+	if l == nil || c.applied == r.commands || c.request && r.now-c.since < 4*step {
 		return
 	}
-	c.since = r.now
+	c.since, c.request = r.now, true
 	c.tries++
-	c.request = c.tries
 	p := consensus.Proposal{From: 1, ID: c.id(), Kind: consensus.EntrySessionOpen}
 	if c.session != 0 {
-		x := consensus.SessionCommand{Session: c.session, Sequence: uint64(c.applied + 1), Oldest: uint64(c.applied + 1), Data: fmt.Appendf(nil, "%s:%d", c.name, c.applied+1)}
+		next := uint64(c.applied + 1)
+		x := consensus.SessionCommand{Session: c.session, Sequence: next, Oldest: next, Data: command(c.number, c.applied+1)}
 		p.Kind, p.Data = consensus.EntrySessionCommand, x.AppendTo(nil)
 	}
 	l.Input(func() { _, _ = l.Engine.Propose(p) })
 }
 
-// id names the request of a client.
-func (c *client) id() uint64 {
-	return binary.BigEndian.Uint64([]byte{0, 1, 0, c.name[0], 0, 0, 0, 0}) | c.tries
-}
+// id names the last request of a client.
+func (c *client) id() uint64 { return uint64(c.number+1)<<32 | c.tries }
+
+// command is the k-th of a client.
+func command(client, k int) []byte { return fmt.Appendf(nil, "%d:%d", client, k) }
 
 // listen looks for the answer to a client's last request in what any node has applied.
 func (r *run) listen(c *client) {
 	for _, n := range r.Nodes {
-		if c.request == 0 || n.Engine == nil {
+		if !c.request || n.Engine == nil {
 			continue
 		}
 		for _, e := range n.Machine[min(c.seen[n.ID()], len(n.Machine)):] {
@@ -228,7 +228,7 @@ func (r *run) listen(c *client) {
 				} else {
 					c.applied++
 				}
-				c.request = 0
+				c.request = false
 			}
 		}
 		c.seen[n.ID()] = len(n.Machine)
@@ -353,7 +353,7 @@ func TestBothProtocolsAndAllBatchesApplyTheSame(t *testing.T) {
 		want := tally{}
 		for i := range s.clients {
 			for k := range s.commands {
-				want.Apply(consensus.Command{Data: fmt.Appendf(nil, "%d:%d", i, k+1)})
+				want.Apply(consensus.Command{Data: command(i, k+1)})
 			}
 		}
 		for name, protocol := range map[string]consensus.NewEngine{"raft": raft.New, "paxos": paxos.New} {
