@@ -5,16 +5,25 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/consensus-go/consensus/paxos"
 	"github.com/consensus-go/consensus/raft"
 	"github.com/consensus-go/consensus/sim"
 )
 
 // BenchmarkSwarm runs one seed of the swarm after the other, with all checks, on one processor.
 func BenchmarkSwarm(b *testing.B) {
-	b.ReportAllocs()
-	r, err := sim.Campaign(b.Context(), sim.Options{Protocol: raft.New, Seeds: b.N, Seed: 1, Workers: 1})
-	require.NoError(b, err)
-	require.Empty(b, r.Violations)
-	b.ReportMetric(float64(r.Events)/r.Wall.Seconds(), "events/s")
-	b.ReportMetric(r.Simulated.Seconds()/r.Wall.Seconds(), "simulated-s/s")
+	for _, o := range []sim.Options{
+		{Name: "raft", Protocol: raft.New},
+		{Name: "paxos", Protocol: paxos.New, Rules: sim.PaxosRules},
+	} {
+		b.Run(o.Name, func(b *testing.B) {
+			b.ReportAllocs()
+			o.Seeds, o.Seed, o.Workers = b.N, 1, 1
+			r, err := sim.Campaign(b.Context(), o)
+			require.NoError(b, err)
+			require.Empty(b, r.Violations)
+			b.ReportMetric(float64(r.Events)/r.Wall.Seconds(), "events/s")
+			b.ReportMetric(r.Simulated.Seconds()/r.Wall.Seconds(), "simulated-s/s")
+		})
+	}
 }

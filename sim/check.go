@@ -31,9 +31,10 @@ func (w *World) observe(n *node) {
 	}
 	if st.Commit > old.Commit {
 		w.checkCommit(n, old, &st)
+		w.ghost.learned = max(w.ghost.learned, st.Commit)
 	}
 	if w.options.Rules == PaxosRules {
-		w.noteEpoch(n, &st)
+		w.checkMembers(n, &st)
 	}
 	w.recogniseConfig(&st)
 	if st.Role != old.Role || st.Term != old.Term || st.MembersIndex != old.MembersIndex || st.Kind != old.Kind || st.Refused != old.Refused {
@@ -43,6 +44,7 @@ func (w *World) observe(n *node) {
 			w.trace.status(w, n, old, &st)
 		}
 	}
+	n.healed(&st)
 	n.status = st
 }
 
@@ -56,6 +58,8 @@ func (w *World) checkLeader(n *node, st *consensus.Status) {
 	g.leaders[st.Term] = reign{n.id, n.life}
 	if w.options.Rules == RaftRules {
 		w.checkComplete(n, st)
+	} else {
+		w.checkElected(n, st)
 	}
 	if st.Term > g.top {
 		g.top = st.Term
@@ -106,6 +110,7 @@ func (w *World) checkCommit(n *node, old, st *consensus.Status) {
 		*g.chosen.put(i) = decision{term: term, by: st.Term, hash: v.hash}
 		w.result.Commits++
 		w.checkOnce(n, i, v)
+		w.checkLeases(st.Term)
 		if i == st.Commit {
 			w.checkQuorum(n, old, st)
 			w.hunt(n)
@@ -113,7 +118,8 @@ func (w *World) checkCommit(n *node, old, st *consensus.Status) {
 	}
 }
 
-// checkOnce: one proposal is committed at one index, and at none if its caller was told "never".
+// checkOnce: one proposal is committed at one index, and at none if its caller was told "never" or if
+// nobody made it.
 func (w *World) checkOnce(n *node, i consensus.Index, v *version) {
 	if v.id == 0 {
 		return
@@ -125,6 +131,9 @@ func (w *World) checkOnce(n *node, i consensus.Index, v *version) {
 	if g.denied[v.id] {
 		w.fail("answers", "the proposal %x is committed at %d, and its caller was told that it never would be", v.id, i)
 	}
+	if !g.asked[v.id] {
+		w.fail("validity", "the proposal %x is committed at %d, and nobody made it", v.id, i)
+	}
 	g.ids[v.id] = i
 }
 
@@ -135,7 +144,7 @@ func (w *World) checkQuorum(n *node, old, st *consensus.Status) {
 	i := st.Commit
 	term := n.termAt(i)
 	durable := func(m *consensus.Members) bool {
-		return m.IsCommitQuorum(func(id consensus.NodeID) bool {
+		return commits(m, func(id consensus.NodeID) bool {
 			o := w.node(id)
 			return o != nil && o.held(m.Incarnation(id), i, term)
 		})
@@ -202,6 +211,9 @@ func (w *World) checkCut(n *node, i consensus.Index) {
 	st := n.replica.Status()
 	if st.Role == consensus.Leader && i < n.log.end() {
 		w.fail("leader append-only", "node %d cuts its log at %d while it leads in term %d", n.id, i, st.Term)
+	}
+	if n.unsure != 0 && i <= n.unsure {
+		return // it has no use for what follows a hole, and votes for nobody before it has all of it again
 	}
 	for ; i < n.log.end() && i <= w.ghost.committed(); i++ {
 		if d := w.ghost.chosen.at(i); d != nil && n.termAt(i) == d.term && d.by <= n.issued.Term && i > n.base.Index {
@@ -275,9 +287,11 @@ func (w *World) checkImage(n *node, meta *consensus.SnapshotMeta, b []byte) {
 }
 
 // checkDone: what a caller is told stays true: "done" is committed, and "never" never will be.
-func (w *World) checkDone(n *node, id uint64, who int, err error) {
-	g := &w.ghost
+func (w *World) checkDone(n *node, r *request, err error) {
+	g, id, who := &w.ghost, r.id, r.who
 	switch {
+	case err == nil && w.reads(who):
+		w.checkRead(n, r)
 	case err == nil && w.changes(who) && !g.has(id):
 		w.fail("answers", "node %d says that the proposal %x is done, which is not committed", n.id, id)
 	case errors.Is(err, consensus.ErrNotApplied) && !errors.Is(err, consensus.ErrNoSession):

@@ -143,19 +143,26 @@ func TestEveryCheckSeesItsViolation(t *testing.T) {
 			w.checkImage(w.f, &consensus.SnapshotMeta{Index: 10_000}, []byte("b"))
 		}},
 		"done, and not committed": {"answers", func(w world) {
-			w.checkDone(w.f, 12345, askProbe, nil)
+			w.checkDone(w.f, &request{id: 12345, who: askProbe}, nil)
 		}},
 		"never, and committed": {"answers", func(w world) {
 			w.ghost.ids[12345] = 1
-			w.checkDone(w.f, 12345, askProbe, consensus.ErrBusy)
+			w.checkDone(w.f, &request{id: 12345, who: askProbe}, consensus.ErrBusy)
 		}},
 		"never, and committed later": {"answers", func(w world) {
-			w.checkDone(w.f, 12345, askProbe, consensus.ErrOverwritten)
+			w.checkDone(w.f, &request{id: 12345, who: askProbe}, consensus.ErrOverwritten)
 			w.checkOnce(w.l, 10_000, &version{id: 12345})
 		}},
 		"committed twice": {"once", func(w world) {
+			w.ghost.asked[12345] = true
 			w.checkOnce(w.l, 10_000, &version{id: 12345})
 			w.checkOnce(w.l, 10_001, &version{id: 12345})
+		}},
+		"committed, and proposed by nobody": {"validity", func(w world) {
+			w.checkOnce(w.l, 10_000, &version{id: 12345})
+		}},
+		"a read of what was": {"stale read", func(w world) {
+			w.checkRead(w.f, &request{id: 12345, floor: w.f.replica.AppliedIndex() + 1})
 		}},
 		"an answer that nobody asked for": {"answers", func(w world) {
 			w.f.Done(12345, consensus.Result{}, nil)

@@ -67,10 +67,11 @@ func (w *World) transferring() bool {
 	return slices.ContainsFunc(w.nodes, func(n node) bool { return n.up && n.status.Transferring != 0 })
 }
 
-// changeMembers asks for another membership.
+// changeMembers asks for another membership. As with a real group, not while a replica has damage to
+// repair: the others may be no more than a quorum.
 func (w *World) changeMembers() {
 	l := w.leader()
-	if l == nil || l.pausedUntil > w.now || l.status.Changing && !w.dice.chance(ChooseFault, 300) {
+	if l == nil || w.damaged() || l.pausedUntil > w.now || l.status.Changing && !w.dice.chance(ChooseFault, 300) {
 		return
 	}
 	expect := l.status.MembersIndex
@@ -172,7 +173,7 @@ func (w *World) enter(m *consensus.Members, n *node, was consensus.MemberKind) {
 // quorum: n is in no membership at all, or it is the only one that is gone and everybody knows
 // the same, settled membership.
 func (w *World) wipeOne(n *node) {
-	if !w.stranger(n) && !w.spareable(n) {
+	if !w.stranger(n) && (!w.spareable(n) || n == w.leader()) {
 		return
 	}
 	n.crash()
@@ -197,7 +198,7 @@ func (w *World) stranger(n *node) bool {
 // spareable reports whether the group can do without n.
 func (w *World) spareable(n *node) bool {
 	l := w.leader()
-	if l == nil || l == n {
+	if l == nil || w.damaged() {
 		return false
 	}
 	at := l.status.MembersIndex
@@ -205,7 +206,8 @@ func (w *World) spareable(n *node) bool {
 	if l.status.Changing || at > l.status.Commit || m.Unbound() || m.Electors() < 3 || w.nemesis.unsettled[at] > 0 {
 		return false
 	}
-	if !m.IsElectionQuorum(func(id consensus.NodeID) bool { return id != n.id }) {
+	others := func(id consensus.NodeID) bool { return id != n.id }
+	if !elects(m, others) || !commits(m, others) {
 		return false
 	}
 	for i := range w.nodes {

@@ -334,6 +334,9 @@ func (w *World) changes(who int) bool {
 	return who != askTransfer
 }
 
+// reads reports whether it is a read.
+func (w *World) reads(who int) bool { return who >= 0 && !w.changes(who) }
+
 // settled reports whether no client waits for anything.
 func (cs *crowd) settled() bool {
 	for i := range cs.clients {

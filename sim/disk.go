@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/consensus-go/consensus"
@@ -14,13 +15,15 @@ type disk struct {
 	snapshot    consensus.SnapshotMeta // the newest adopted one
 	image       []byte                 // and what is in it
 	log         window[consensus.Entry]
-	created     []image // committed, not adopted
+	bad         []consensus.Range // of the log: it cannot be read
+	created     []image           // committed, not adopted
 
 	queue      []consensus.Write // unfinished, oldest first, from head on
 	head       int
 	doneAt     int64         // when the last of them finishes
 	slow       time.Duration // added to every write
 	stuckUntil int64
+	failing    bool // the next write that should finish fails
 }
 
 // An image is a snapshot in storage.
@@ -38,31 +41,19 @@ func (d *disk) format(incarnation uint64) {
 	d.log.reset()
 }
 
-// A lostDisk is what the checks remember of a disk that was wiped: what was on it was durable as
-// long as it lived, and was acknowledged by messages that may still arrive.
+// A lostDisk is what the checks remember of a disk that was wiped or damaged: what was on it was durable
+// as long as it lived, and was acknowledged by messages that may still arrive.
 type lostDisk struct {
 	incarnation uint64
 	snapshot    consensus.Index
 	terms       window[consensus.Term]
 }
 
-// wipe replaces the disk by an empty one.
-func (n *node) wipe() {
-	d := &n.disk
-	n.lost = lostDisk{incarnation: d.incarnation, snapshot: d.snapshot.Index}
-	for i := range d.log.items {
-		e := &d.log.items[i]
-		*n.lost.terms.put(d.log.first + consensus.Index(i)) = e.Term
-	}
-	d.format(n.w.dice.id())
-	n.founder, n.wiped = false, true
-}
-
 // held reports whether the store that the membership binds n to holds, or held, the entry of that
 // index and term.
 func (n *node) held(incarnation uint64, i consensus.Index, t consensus.Term) bool {
-	if incarnation == 0 || incarnation == n.disk.incarnation {
-		return n.disk.holds(i, t)
+	if (incarnation == 0 || incarnation == n.disk.incarnation) && n.disk.holds(i, t) {
+		return true
 	}
 	was := n.lost.terms.at(i)
 	return incarnation == n.lost.incarnation && (i <= n.lost.snapshot || was != nil && *was == t)
@@ -70,13 +61,13 @@ func (n *node) held(incarnation uint64, i consensus.Index, t consensus.Term) boo
 
 // recover is what a node finds when it starts. It shares no slice with the disk.
 func (d *disk) recover() consensus.Recovered {
-	rec := consensus.Recovered{Incarnation: d.incarnation, State: d.state, Snapshot: d.snapshot}
+	rec := consensus.Recovered{Incarnation: d.incarnation, State: d.state, Snapshot: d.snapshot, Damaged: slices.Clone(d.bad)}
 	first := max(d.snapshot.Index+1, d.log.first)
 	if first < d.log.end() {
 		rec.Entries = make([]consensus.Entry, 0, d.log.end()-first)
 	}
 	for i := first; i < d.log.end(); i++ {
-		if e := d.log.at(i); e.Index != 0 {
+		if e := d.log.at(i); e.Index != 0 && !within(d.bad, i) {
 			rec.Entries = append(rec.Entries, *e)
 		}
 	}
@@ -97,6 +88,10 @@ func (w *World) diskDelay(n *node) time.Duration {
 
 // written is the event that the oldest unfinished write is durable.
 func (n *node) written() {
+	if n.disk.failing && !n.frail() {
+		n.halt()
+		return
+	}
 	seq := n.disk.finish(n)
 	if n.w.trace.on() {
 		n.w.trace.say(n.w, n, "write %d is durable", seq)
@@ -114,9 +109,11 @@ func (d *disk) finish(n *node) (seq uint64) {
 	}
 	if w.Truncate != 0 {
 		d.log.cut(w.Truncate)
+		d.repaired(w.Truncate, 1<<62)
 	}
 	for i := range w.Entries {
 		*d.log.put(w.Entries[i].Index) = w.Entries[i]
+		d.repaired(w.Entries[i].Index, w.Entries[i].Index)
 		n.w.noteVote(n, &w.Entries[i])
 	}
 	d.state, seq = w.State, w.Seq
@@ -139,6 +136,7 @@ func (d *disk) adopt(n *node, meta *consensus.SnapshotMeta) {
 		n.w.fail("snapshots", "node %d adopts the snapshot at %d, which is not in its storage", n.id, meta.Index)
 	}
 	d.snapshot, d.image = *meta, found.bytes
+	d.repaired(0, meta.Index)
 	kept := d.created[:0]
 	for _, c := range d.created {
 		if c.meta.Index > meta.Index {
@@ -195,7 +193,7 @@ func (n *node) fetched(f consensus.Fetch) {
 	size := 0
 	for i := f.Lo; i <= f.Hi; i++ {
 		e := n.disk.log.at(i)
-		if e == nil || e.Index != i || len(es) > 0 && size+e.Size() > f.MaxBytes {
+		if e == nil || e.Index != i || within(n.disk.bad, i) || len(es) > 0 && size+e.Size() > f.MaxBytes {
 			break
 		}
 		es = append(es, *e)

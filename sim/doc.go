@@ -14,7 +14,8 @@
 // clients write, read, and compare and swap a few keys, with sessions and without, and try again;
 // the nemesis strikes, often when it hurts most: just when a leader was elected, or has committed
 // something, or is handing over. Then all faults end, and within twenty election timeouts there must
-// be a leader again, a new entry applied by every member, and an answer for every client.
+// be a leader again, a new entry applied by every member, and an answer for every client. Some runs
+// end with a trial: a leader that loses one link leads on, and one that crashes is succeeded in time.
 //
 // # What is checked
 //
@@ -28,7 +29,8 @@
 // histories are linearizable.
 //
 // The checks know a protocol by its messages, writes and statuses only, never by a hook in it. All
-// that is particular to Raft's messages is in check_raft.go, to Paxos's in check_paxos.go.
+// that is particular to Raft's messages is in check_raft.go. Of Paxos they decide by themselves what is
+// chosen, and hold it to the invariants that check_paxos.go lists by number.
 //
 // # Reading it
 //
@@ -40,15 +42,20 @@
 //	network.go    messages; hoard.go, those held back; partition.go, links that fail
 //	client.go     who uses the group; registers.go, what they use
 //	nemesis.go    who spoils it; churn.go, by changing the membership
+//	damage.go     what disks lose
 //	check.go      what may never happen; ghost.go, what the checks remember; audit.go, linearize.go
-//	liveness.go   what must happen once the faults are over
+//	check_raft.go, check_paxos.go, and what is beside it: what a protocol's messages and writes promise
+//	liveness.go   what must happen once the faults are over; trial.go, what must happen then
 //	marks.go      what a campaign must have seen; recognise.go, how it is seen
 //	campaign.go   many seeds on all processors; the only goroutines
 //
 // # What it does not test
 //
-// Disks lose what was not finished, and nothing else: damage to what was durable, failing writes and
-// full disks are for the tests of the storage. Messages are lost, delayed and doubled, never altered.
+// A disk that is full fails like any other, and a write is on it as a whole or not at all: records cut
+// short, and what a storage makes of them, are for the tests of the storage. Damage is told
+// (consensus.Recovered.Damaged), is in the log alone, and of Paxos's log in the last epoch; and a replica
+// of Raft goes down again only when it has repaired its damage, as after another restart it no longer
+// knows of it. A backup comes back as another store. Messages are lost, delayed and doubled, never altered.
 // The Host, its goroutines, the sockets and the files are not in it. All nodes run one version. Clocks
 // drift by at most 5 % and never step, as consensus.Members.Lease demands. Random runs show the presence
 // of bugs; that they find none proves nothing, and the planted bugs of sim/mutants say how much to make

@@ -62,17 +62,18 @@ func (n *node) Done(id uint64, r consensus.Result, err error) {
 		n.w.fail("answers", "node %d answers request %x, which nobody made or which was answered before", n.id, id)
 		return
 	}
-	who := n.waiting[i].who
+	q := n.waiting[i]
 	n.waiting = slices.Delete(n.waiting, i, i+1)
-	n.w.checkDone(n, id, who, err)
-	n.w.answer(n, who, r, err)
+	n.w.checkDone(n, &q, err)
+	n.w.answer(n, q.who, r, err)
 }
 
 // ask makes a request at n in the name of who; do hands it to the replica under a new id.
 func (n *node) ask(who int, do func(id uint64)) uint64 {
 	n.input()
 	id := n.replica.NextID()
-	n.waiting = append(n.waiting, request{id, who})
+	n.waiting = append(n.waiting, request{id: id, who: who, floor: n.w.ghost.learned})
+	n.w.ghost.asked[id] = true
 	do(id)
 	n.pump()
 	return id

@@ -15,12 +15,19 @@ type ghost struct {
 	states   window[uint64]   // the digest of the state machine, by the index of the last command
 	images   window[uint64]   // the hash of the snapshot, by its index
 	ids      map[uint64]consensus.Index
-	denied   map[uint64]bool          // proposals of which a caller was told that they never will be applied
-	promises map[store]consensus.Term // Paxos: the highest ballot that a store has told anybody of
-	epochs   map[uint64]consensus.Members
-	ballots  map[consensus.Term]reign // who used it
-	config   consensus.Index          // the highest committed index at which a membership was set
-	top      consensus.Term           // of all leaders
+	denied   map[uint64]bool // proposals of which a caller was told that they never will be applied
+	asked    map[uint64]bool // proposals that somebody made
+	config   consensus.Index // the highest committed index at which a membership was set
+	learned  consensus.Index // the highest commit index of any node, ever
+	top      consensus.Term  // of all leaders
+
+	// Paxos.
+	promises map[store]consensus.Term // the highest ballot that a store has told anybody of
+	eras     []era                    // by number of the epoch
+	numbers  map[consensus.Term]int   // of ballots that were used: where they are in rounds
+	rounds   []round
+	recent   consensus.Term // was asked for last, and is at
+	numberOf int
 }
 
 // A reign is one leadership: of a node, in one life of it.
@@ -49,7 +56,8 @@ type version struct {
 	hash     uint64
 	id       uint64
 	next     int32  // another one of the same index; 0: none
-	voters   uint16 // Paxos: who has made a vote for it durable, a bit for each node
+	voters   uint16 // Paxos: who has made a vote for it durable, a bit for each node; those that count,
+	stored   uint16 // and all
 }
 
 // A decision is the entry that is committed at an index.
@@ -66,26 +74,25 @@ func (g *ghost) reset() {
 		g.votes = make(map[ballot]consensus.NodeID)
 		g.ids = make(map[uint64]consensus.Index)
 		g.denied = make(map[uint64]bool)
-	}
-	if g.promises == nil {
+		g.asked = make(map[uint64]bool)
 		g.promises = make(map[store]consensus.Term)
-		g.epochs = make(map[uint64]consensus.Members)
-		g.ballots = make(map[consensus.Term]reign)
+		g.numbers = make(map[consensus.Term]int)
 	}
-	clear(g.promises)
-	clear(g.epochs)
-	clear(g.ballots)
 	clear(g.leaders)
 	clear(g.rivals)
 	clear(g.votes)
 	clear(g.ids)
 	clear(g.denied)
+	clear(g.asked)
+	clear(g.promises)
+	clear(g.numbers)
 	g.heads.reset()
 	g.versions = append(g.versions[:0], version{}) // 0 is none
 	g.chosen.reset()
 	g.states.reset()
 	g.images.reset()
-	g.config, g.top = 0, 0
+	g.config, g.learned, g.top = 0, 0, 0
+	g.eras, g.rounds, g.recent = g.eras[:0], g.rounds[:0], 0
 }
 
 // has reports whether the proposal of that id is committed.

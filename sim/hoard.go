@@ -30,9 +30,9 @@ func (w *World) hold(i uint32) bool {
 	return true
 }
 
-// releaseHeld lets messages go when the node of that index becomes a candidate or a leader: most of
-// those that are meant for it, which it may take for answers to what it has just sent, and a few
-// others. They arrive soon, or within an election.
+// releaseHeld lets messages go when the node of that index becomes a candidate or a leader, or begins
+// another life: most of those that are meant for it, which it may take for answers to what it has just
+// sent, and a few others. They arrive soon, or within an election.
 func (w *World) releaseHeld(index uint8) {
 	h := &w.net.hoard
 	kept := h.held[:0]

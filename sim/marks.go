@@ -41,6 +41,11 @@ const (
 	MarkChosenOutOfOrder                // Paxos: a slot was chosen before the one below it
 	MarkLearnedByValue                  // Paxos: a value was learned from somebody who knew it
 	MarkEpochSealed                     // Paxos: somebody was told that its epoch has ended
+	MarkDamaged                         // some of a log could not be read any more
+	MarkDamageRepaired                  // all of it was there again
+	MarkBackupRestored                  // a node came back with an old backup, as another store
+	MarkWriteFailed                     // a write failed, and the node stopped
+	MarkSucceeded                       // a leader that crashed in a calm group was succeeded in time
 	marks
 )
 
@@ -59,7 +64,7 @@ var markNames = [marks]string{
 	"snapshot after divergence", "fetch served", "fetch failed", "transfer succeeded", "transfer failed",
 	"read during transfer", "lease read", "follower read", "forwarded proposal", "duplicate forward",
 	"session retry deduplicated", "ballot refused", "value adopted", "gap filled", "chosen out of order", "learned by value",
-	"epoch sealed",
+	"epoch sealed", "log damaged", "damage repaired", "backup restored", "write failed", "leader succeeded in time",
 }
 
 func (m Mark) String() string { return markNames[m] }

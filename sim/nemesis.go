@@ -22,19 +22,24 @@ const (
 	faultHoard // messages are held back until a later election
 	faultTransfer
 	faultChange // of the membership
-	faultWipe   // a node loses its disk
+	faultWipe   // a node loses its disk, or gets an old one back
+	faultDamage // some of a log cannot be read any more
+	faultDisk   // a write fails
+	faultLease  // a leader loses touch by and by: see squeeze
 	faults
 )
 
 // mixtures are how likely the faults are in each profile, relative to one another.
 var mixtures = [profiles][faults]int{
-	Swarm:   {faultCrash: 6, faultCrashAll: 1, faultPause: 3, faultSlowNode: 2, faultSlowDisk: 2, faultStuckDisk: 2, faultPartition: 8, faultSlowLink: 3, faultClock: 1, faultHoard: 4, faultTransfer: 3, faultChange: 5, faultWipe: 2},
-	Calm:    {faultTransfer: 1},
-	Cuts:    {faultPartition: 10, faultSlowLink: 3, faultTransfer: 1},
-	Hoarder: {faultCrash: 3, faultPartition: 3, faultHoard: 10, faultStuckDisk: 1, faultPause: 1},
-	Crashes: {faultCrash: 10, faultCrashAll: 2, faultPause: 2, faultStuckDisk: 3, faultSlowDisk: 3, faultPartition: 2},
-	Churn:   {faultCrash: 2, faultPartition: 2, faultStuckDisk: 1, faultTransfer: 2, faultChange: 12, faultWipe: 4},
-	Storm:   {faultCrash: 10, faultCrashAll: 1, faultPartition: 6, faultHoard: 8, faultStuckDisk: 2, faultPause: 2},
+	Swarm:    {faultCrash: 6, faultCrashAll: 1, faultPause: 3, faultSlowNode: 2, faultSlowDisk: 2, faultStuckDisk: 2, faultPartition: 8, faultSlowLink: 3, faultClock: 1, faultHoard: 4, faultTransfer: 3, faultChange: 5, faultWipe: 2, faultDamage: 3, faultDisk: 2, faultLease: 2},
+	Calm:     {faultTransfer: 1},
+	Cuts:     {faultPartition: 10, faultSlowLink: 3, faultTransfer: 1},
+	Hoarder:  {faultCrash: 3, faultPartition: 3, faultHoard: 10, faultStuckDisk: 1, faultPause: 1},
+	Crashes:  {faultCrash: 10, faultCrashAll: 2, faultPause: 2, faultStuckDisk: 3, faultSlowDisk: 3, faultPartition: 2, faultDamage: 3, faultDisk: 4},
+	Churn:    {faultCrash: 2, faultPartition: 2, faultStuckDisk: 1, faultTransfer: 2, faultChange: 12, faultWipe: 4, faultDamage: 2},
+	Storm:    {faultCrash: 10, faultCrashAll: 1, faultPartition: 6, faultHoard: 8, faultStuckDisk: 2, faultPause: 2, faultDisk: 2},
+	Leases:   {faultLease: 10, faultPartition: 1, faultPause: 1, faultClock: 2, faultTransfer: 1, faultCrash: 1},
+	Upheaval: {faultCrash: 6, faultPartition: 6, faultHoard: 4, faultChange: 10, faultPause: 1, faultStuckDisk: 2, faultTransfer: 1},
 }
 
 // mixture draws how likely each fault is in one seed. The swarm leaves about half of them out, and
@@ -137,6 +142,12 @@ func (w *World) harm(f fault, n *node) {
 		w.changeMembers()
 	case faultWipe:
 		w.wipeOne(n)
+	case faultDamage:
+		w.damageOne(n)
+	case faultDisk:
+		w.failDisk(n, dwell)
+	case faultLease:
+		w.squeeze(dwell)
 	}
 }
 
@@ -165,7 +176,7 @@ func (m *nemesis) end(id int) {
 }
 
 func (w *World) crashFor(n *node, dwell time.Duration) {
-	if n.up {
+	if n.up && !n.frail() {
 		n.crash()
 		w.fault(n, dwell, "is down", n.restart)
 	}
@@ -181,7 +192,7 @@ func (w *World) pause(n *node, dwell time.Duration) {
 // hoardFor has somebody hold back messages of some kinds.
 func (w *World) hoardFor(dwell time.Duration) {
 	h := &w.net.hoard
-	sets := [...]uint64{
+	sets := []uint64{
 		1 << consensus.KindRequestVoteReply,
 		1<<consensus.KindRequestVoteReply | 1<<consensus.KindRequestVote,
 		1 << consensus.KindAppendEntriesReply,
@@ -214,7 +225,7 @@ func (w *World) leader() *node {
 // meddle asks a leader that has just been elected, sometimes, for another membership: before it has
 // committed anything it must not agree.
 func (w *World) meddle() {
-	if w.nemesis.active && w.plan.faults[faultChange] > 0 && w.dice.chance(ChooseFault, 150) {
+	if w.nemesis.active && w.plan.faults[faultChange] > 0 && w.dice.chance(ChooseFault, w.plan.meddle) {
 		w.call(w.dice.between(ChooseDelay, 0, 2*w.net.wide), w.changeMembers)
 	}
 }

@@ -29,6 +29,8 @@ type node struct {
 
 	disk        disk
 	lost        lostDisk
+	unsure      consensus.Index // what is up to here was damaged, and may not be repaired yet
+	backup      *backup
 	clock       clock
 	pausedUntil int64
 	slow        time.Duration // added to whatever it does
@@ -47,8 +49,9 @@ type node struct {
 
 // A request is one that a replica is to answer.
 type request struct {
-	id  uint64
-	who int // a client, or one of asker's
+	id    uint64
+	who   int             // a client, or one of asker's
+	floor consensus.Index // what somebody knew to be committed when it was made
 }
 
 func (n *node) reset(w *World, i int) {
@@ -141,6 +144,13 @@ func (n *node) remember(rec *consensus.Recovered) {
 	for i := range rec.Entries {
 		*n.values.put(rec.Entries[i].Index) = entryHash(&rec.Entries[i])
 	}
+	for _, r := range rec.Damaged { // it was voted for, all the same; that it was known to be chosen is forgotten
+		for i := r.First; i <= r.Last; i++ {
+			if t := n.disk.log.at(i).Term; t != consensus.Chosen {
+				*n.log.put(i) = t
+			}
+		}
+	}
 	n.w.checkPromiseKept(n, rec)
 }
 
@@ -155,6 +165,7 @@ func (n *node) crash() {
 	n.up, n.pausedUntil = false, 0
 	n.life++
 	n.disk.lose(n)
+	n.backUp()
 	w.result.Crashes++
 	if w.trace.on() {
 		w.trace.say(w, n, "crashes")
@@ -174,6 +185,7 @@ func (w *World) examine(n *node) {
 	for topic := range consensus.Topics {
 		n.engine.Explain(consensus.Question{Topic: consensus.Topic(topic), Index: n.status.Last, Node: w.anyNode().id})
 	}
+	w.checkBounds(n)
 	n.replica.Close()
 	if len(n.waiting) > 0 {
 		w.fail("answers", "node %d closes without an answer to request %x", n.id, n.waiting[0].id)
@@ -188,6 +200,7 @@ func (n *node) restart() {
 		}
 		n.w.result.Events++
 		n.start()
+		n.w.releaseHeld(n.index)
 	}
 }
 

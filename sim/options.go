@@ -58,17 +58,19 @@ const (
 type Profile uint8
 
 const (
-	Swarm   Profile = iota // every seed draws its own faults, sizes, timings and engine constants
-	Calm                   // no faults: delays, and leaders that hand over
-	Cuts                   // links fail, in many shapes
-	Hoarder                // messages are held back until a later election
-	Crashes                // nodes crash, often just when it hurts most
-	Churn                  // the membership changes all the time
-	Storm                  // five nodes, short timeouts, many elections, few entries, many messages held back
+	Swarm    Profile = iota // every seed draws its own faults, sizes, timings and engine constants
+	Calm                    // no faults: delays, and leaders that hand over
+	Cuts                    // links fail, in many shapes
+	Hoarder                 // messages are held back until a later election
+	Crashes                 // nodes crash, often just when it hurts most
+	Churn                   // the membership changes all the time
+	Storm                   // five nodes, short timeouts, many elections, few entries, many messages held back
+	Leases                  // reads rest on leases, and leaders lose touch with some, and then with all
+	Upheaval                // the membership changes while one leader after the other falls
 	profiles
 )
 
-var profileNames = [profiles]string{"swarm", "calm", "cuts", "hoarder", "crashes", "churn", "storm"}
+var profileNames = [profiles]string{"swarm", "calm", "cuts", "hoarder", "crashes", "churn", "storm", "leases", "upheaval"}
 
 func (p Profile) String() string {
 	if p < profiles {

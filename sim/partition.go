@@ -78,6 +78,47 @@ func (w *World) partition(n *node, dwell time.Duration) {
 	w.fault(n, dwell, name, func() { w.cut(cut, -1) })
 }
 
+// squeeze has the leader lose touch by and by: first it hears the others late, or does not reach some of
+// them, and later nobody. So what it believes of its lease, and what each of the others has granted, come apart.
+func (w *World) squeeze(dwell time.Duration) {
+	l := w.leader()
+	if l == nil {
+		return
+	}
+	late := w.dice.chance(ChooseFault, 512)
+	lag := w.dice.between(ChooseFault, w.plan.election/8, w.plan.election*5/8)
+	var some, all []link
+	for i := range w.nodes {
+		o := uint8(i)
+		all = append(all, link{l.index, o}, link{o, l.index})
+		if !late && w.dice.chance(ChooseFault, 512) {
+			some = append(some, link{l.index, o})
+		}
+	}
+	slow := func(by time.Duration) {
+		for i := range w.nodes {
+			w.net.lag[i][l.index] += by
+		}
+	}
+	if late {
+		slow(lag)
+	}
+	w.cut(some, 1)
+	first := w.dice.between(ChooseDwell, w.plan.election/2, 2*w.plan.election)
+	w.fault(l, first, "hears others late, or does not reach some", func() {
+		if late {
+			slow(-lag)
+		}
+		w.cut(some, -1)
+		if w.nemesis.active {
+			w.cut(all, 1)
+			w.rushTo(l, w.plan.election)
+			w.fault(l, max(dwell, 3*w.plan.election/2), "is cut off", func() { w.cut(all, -1) })
+		}
+	})
+	w.result.Partitions++
+}
+
 // deafen cuts every link to n.
 func (w *World) deafen(n *node, dwell time.Duration) {
 	var cut []link

@@ -34,6 +34,7 @@ type plan struct {
 	faultEvery, dwell time.Duration
 	faults            [faults]int // how likely each is, relative to the others
 	hunt              int         // a leader is struck at a bad moment
+	meddle            int         // one that was just elected is asked for another membership
 	hold              int         // messages held back while a hoarder is about
 }
 
@@ -55,7 +56,7 @@ func (d dice) draw(o *Options) plan {
 	p.faults = d.mixture(o.Profile)
 	p.faultEvery = d.between(ChooseOptions, time.Second, 8*time.Second)
 	p.dwell = d.between(ChooseOptions, 200*time.Millisecond, 2*time.Second)
-	p.hunt = d.oneOf(0, 0, 5, 10, 20)
+	p.hunt, p.meddle = d.oneOf(0, 0, 5, 10, 20), 150
 	p.hold = d.oneOf(100, 300, 700)
 	switch d.mood(o.Profile) {
 	case Calm:
@@ -70,9 +71,19 @@ func (d dice) draw(o *Options) plan {
 		p.faultEvery = max(p.faultEvery/4, p.dwell/3)
 	case Storm:
 		d.storm(&p)
+	case Leases:
+		d.leases(&p)
+		if o.Rules == PaxosRules && p.founders >= 4 { // as few as may be elect, so that many must confirm
+			p.commitQuorum = d.oneOf(0, p.founders-1)
+		}
+	case Upheaval:
+		d.storm(&p)
+		p.hunt, p.meddle, p.snapshotSize = d.oneOf(100, 300), 500, d.oneOf(0, 600)
+		p.spares, p.operations = d.among(ChooseOptions, 1, maxSpares), 100
 	}
 	if o.Profile == Storm {
 		p.founders, p.spares, p.witness, p.operations = 5, 0, false, 50
+		p.commitQuorum = min(p.commitQuorum, 4)
 	}
 	if o.For != 0 {
 		p.length = o.For
@@ -107,7 +118,7 @@ func (d dice) shape(o *Options) plan {
 	}
 	p.witness = p.witness && p.founders >= 3
 	if o.Rules == PaxosRules && p.founders >= 4 && d.chance(ChooseOptions, 250) {
-		p.commitQuorum = d.among(ChooseOptions, 2, p.founders/2)
+		p.commitQuorum = d.among(ChooseOptions, 2, p.founders-1)
 	}
 	return p
 }
@@ -154,6 +165,17 @@ func (d dice) load(p *plan) {
 	p.sessions = d.oneOf(0, 300, 1024)
 	p.stick = d.oneOf(200, 900)
 	p.padding = d.oneOf(0, 20, maxPadding)
+}
+
+// leases makes reads rest, mostly, on leases that last nearly as long as it takes to notice that a leader is gone.
+func (d dice) leases(p *plan) {
+	p.lease = p.election * time.Duration(d.oneOf(0, 5, 7, 8, 8)) / 8
+	p.heartbeat = p.election / time.Duration(d.oneOf(4, 4, 8))
+	p.tick = p.heartbeat / 4
+	p.loss, p.drift = d.oneOf(0, 30, 100), d.oneOf(0, 50_000)
+	p.near, p.wide, p.late = min(p.near, time.Millisecond), 5*time.Millisecond, 0
+	p.faultEvery = 4 * p.election
+	p.reads = 300
 }
 
 // storm makes elections follow one another so fast that few entries get through.

@@ -48,6 +48,7 @@ func (w *World) simulate() {
 	w.recover()
 	w.checkHistory()
 	w.checkUser()
+	w.putOnTrial()
 }
 
 func (w *World) finish() Result {

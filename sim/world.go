@@ -29,6 +29,7 @@ type World struct {
 	user    workload // of a test of somebody else's state machine
 	budget  budget
 	probe   probe
+	double  consensus.Engine // to try on what an engine would do
 
 	message consensus.Message   // decoded, for the event at hand
 	applied []consensus.Applied // likewise
@@ -65,6 +66,8 @@ func (w *World) reset(o Options) {
 		w.nodes[i].reset(w, i)
 	}
 	w.nodes = w.nodes[:total]
+	w.double = nil
+	w.ghost.eras = append(w.ghost.eras, era{members: w.founding()})
 }
 
 // founding is the membership that the group begins with.

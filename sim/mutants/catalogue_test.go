@@ -20,12 +20,15 @@ var floor = [...]struct {
 		"read-without-quorum", "joint-new-majority-only", "snapshot-loses-config",
 	}},
 	{"paxos", []string{
-		"accept-any-ballot", "accept-before-sync", "adopt-first", "adopt-nothing", "apply-skips-hole", "chunk-counts-as-promise",
-		"enters-without-truncate", "floor-is-empty", "gaps-never-filled", "learn-unchosen", "learned-written-lazily", "learns-ahead-of-epoch",
-		"lease-from-receipt", "lease-not-honoured", "next-slot-own-last", "noop-above-stop-sign", "observer-vote-counted",
-		"own-vote-before-sync", "promise-before-sync", "promise-omits-chosen", "proposes-above-stop-sign", "q2-minus-one", "read-before-barrier",
-		"read-without-quorum", "replaced-vote-acknowledged", "round-one-for-others", "second-hand-ballot", "self-promise-unrecorded",
-		"watermark-commits-anything", "watermark-of-a-beaten-leader", "wiped-rejoins",
+		"accept-any-ballot", "accept-before-sync", "accept-does-not-raise-promise", "adopt-first", "adopt-nothing", "apply-skips-hole",
+		"ballot-shared", "chunk-counts-as-promise", "corrupt-is-empty", "enters-without-truncate", "epochs-skipped", "floor-is-empty",
+		"gaps-never-filled", "learn-unchosen", "learned-written-lazily", "learns-ahead-of-epoch", "lease-from-receipt",
+		"lease-not-honoured", "lease-not-honoured-by-oneself", "next-slot-own-last", "no-duel-backoff", "noop-above-stop-sign",
+		"observer-vote-counted", "own-vote-before-sync", "promise-before-sync", "promise-omits-chosen", "proposes-above-stop-sign",
+		"q2-minus-one", "quorums-miss", "read-before-barrier", "read-without-quorum", "read-wrong-quorum", "replaced-vote-acknowledged",
+		"resume-after-restart", "round-one-for-others", "second-hand-ballot", "self-promise-unrecorded", "stale-promise-counted",
+		"trim-to-accepted", "votes-as-integers", "watermark-commits-anything", "watermark-of-a-beaten-leader", "wiped-rejoins",
+		"write-error-ignored",
 	}},
 }
 

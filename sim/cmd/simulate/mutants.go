@@ -21,11 +21,15 @@ import (
 
 // The portfolio: no profile finds every bug soonest, so that each gets a few seeds before any
 // gets many. Seeds, and not times, bound it: the same mutant is found at the same seed anywhere.
-func portfolio() []mutants.Driver {
+func portfolio(protocol string) []mutants.Driver {
+	profiles := []sim.Profile{sim.Storm, sim.Swarm, sim.Hoarder, sim.Churn, sim.Cuts, sim.Crashes}
+	if protocol == "paxos" { // its leases and its changes of membership have rules of their own
+		profiles = []sim.Profile{sim.Storm, sim.Upheaval, sim.Leases, sim.Swarm, sim.Hoarder, sim.Churn, sim.Cuts, sim.Crashes}
+	}
 	var ds []mutants.Driver
 	start := uint64(1)
 	for _, seeds := range []int{20, 200, 1000} {
-		for _, p := range []sim.Profile{sim.Storm, sim.Swarm, sim.Hoarder, sim.Churn, sim.Cuts, sim.Crashes} {
+		for _, p := range profiles {
 			ds = append(ds, mutants.Driver{Profile: p.String(), Start: start, Seeds: seeds})
 		}
 		start += uint64(seeds)
@@ -62,7 +66,7 @@ func plant(ctx context.Context, args []string, stdout, stderr io.Writer) (int, e
 		return exitUsage, err
 	}
 	runner := mutants.Runner{
-		Root: root, Protocol: *protocol, Drivers: portfolio(), Scripts: scripts, Parallel: runtime.GOMAXPROCS(0),
+		Root: root, Protocol: *protocol, Drivers: portfolio(*protocol), Scripts: scripts, Parallel: runtime.GOMAXPROCS(0),
 		Done: func(r mutants.Result) {
 			if !*asJSON {
 				printMutant(stdout, r)
