@@ -70,6 +70,10 @@ func TestEveryCheckOfPaxosSeesItsViolation(t *testing.T) {
 			write(w, w.f, func(wr *consensus.Write) { wr.Entries = []consensus.Entry{e} })
 		}},
 		"what is learned is cut off": {"learned stays", func(w world) { write(w, w.f, func(wr *consensus.Write) { wr.Truncate = w.f.status.Commit }) }},
+		"what is learned is changed": {"learned stays", func(w world) {
+			w.ghost.chosen.at(w.f.status.Commit).term = w.b + above
+			vote(w, w.f, w.f.status.Commit, w.b, "another")
+		}},
 		"an epoch entered too soon": {"epochs", func(w world) {
 			w.ghost.eras = append(w.ghost.eras, era{begin: w.i + 5})
 			write(w, w.f, func(wr *consensus.Write) { wr.State.Term = 2 << 48 })
