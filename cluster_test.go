@@ -212,7 +212,10 @@ func (c *cluster) create(n *node) {
 func (c *cluster) groupConfig(n *node) consensus.GroupConfig {
 	n.journal = &journal{}
 	cfg := c.config
-	cfg.ID, cfg.Protocol, cfg.Members, cfg.StateMachine = theGroup, raft.New, three, n.journal
+	if cfg.Protocol == nil {
+		cfg.Protocol = raft.New
+	}
+	cfg.ID, cfg.Members, cfg.StateMachine = theGroup, three, n.journal
 	return cfg
 }
 

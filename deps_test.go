@@ -25,6 +25,7 @@ const (
 	require_  = "github.com/stretchr/testify/require"
 	assert_   = "github.com/stretchr/testify/assert"
 	rapid_    = "pgregory.net/rapid"
+	scripts   = "github.com/cockroachdb/datadriven"
 )
 
 // std stands for all of the standard library.
@@ -45,6 +46,7 @@ var floors = map[string][]string{
 	"transport":               {std, module},
 	"transport/transporttest": {std, module, require_, assert_},
 	"sim":                     {std, module, module + "/storage", porcupine},
+	"sim/enginetest":          {std, module, scripts, require_, rapid_},
 	"sim/mutants":             {std, module, module + "/sim"},
 	"sim/cmd":                 {std, module, module + "/sim", module + "/sim/mutants", module + "/raft", module + "/paxos"},
 	"examples":                {std, module, module + "/raft", module + "/paxos", module + "/storage", module + "/transport", module + "/sim"},
@@ -54,7 +56,7 @@ var floors = map[string][]string{
 var exceptions = map[string]string{"host.go": errgroup}
 
 // forTests are the modules that tests may use besides.
-var forTests = []string{"github.com/stretchr/testify/", "pgregory.net/", "github.com/cockroachdb/datadriven", porcupine, "golang.org/x/sync/"}
+var forTests = []string{"github.com/stretchr/testify/", "pgregory.net/", scripts, porcupine, "golang.org/x/sync/"}
 
 // visible is the top level of the repository, beside Go files.
 var visible = []string{"LICENSE", "README.md", "go.mod", "go.sum", "examples", "paxos", "raft", "sim", "storage", "transport"}
@@ -118,6 +120,8 @@ func TestTheCheckOfFloorsBites(t *testing.T) {
 		{"storage/memory.go", rapid_, false},
 		{"sim/disk.go", module + "/storage", true},
 		{"sim/world.go", module + "/raft", false},
+		{"sim/enginetest/script.go", scripts, true},
+		{"sim/enginetest/cluster.go", module + "/raft", false},
 		{"sim/cmd/simulate/main.go", module + "/raft", true},
 		{"examples/quickstart/main.go", module + "/transport", true},
 	} {

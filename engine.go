@@ -152,7 +152,7 @@ type Effects struct {
 	Early     []Message
 	Write     Write // nothing to write if Seq is 0
 	Messages  []Message
-	Committed []Entry // a piece of the engine's log, not to be changed; the next piece comes with the next Ready
+	Committed []Entry // not to be changed, and good until the next Ready
 	Reads     []Read
 	Snapshots []Message // each the header of a stream: our newest snapshot follows it
 	Fetch     []Fetch   // ranges of old entries to read from storage, for slow followers

@@ -70,7 +70,8 @@ func (g *Group) Read(ctx context.Context) error {
 
 // Change makes members the whole membership, if the current one was set at the index expect:
 // Status().MembersIndex, 0 for the founding one. It returns the index at which the new one is
-// set, which is what the next Change expects. Members' Bound is filled in by the engine.
+// set, which is what the next Change expects. Members' Bound is filled in by the engine. Once it has
+// returned nil a node that it removed is needed by nobody, and may be switched off.
 func (g *Group) Change(ctx context.Context, members Members, expect Index) (Index, error) {
 	if err := members.Validate(); err != nil {
 		return 0, err

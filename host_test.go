@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/paxos"
 	"github.com/consensus-go/consensus/raft"
 	"github.com/consensus-go/consensus/storage"
 	"github.com/consensus-go/consensus/transport"
@@ -74,6 +75,27 @@ func TestASlowDiskDelaysAcknowledgementsAndNoHeartbeat(t *testing.T) {
 		after, _ := leader.group.Leadership()
 		require.Equal(t, before, after)
 	})
+}
+
+// Neither a disk nor a state machine that is stuck holds up the clock by which a leader counts who follows it
+// (etcd-io/etcd#13527: such a leader was seen leading beside the next one).
+func TestALeaderWithoutAQuorumStepsDownWhateverIsStuck(t *testing.T) {
+	for _, protocol := range []consensus.NewEngine{raft.New, paxos.New} {
+		inBubble(t, consensus.GroupConfig{Protocol: protocol}, func(c *cluster) {
+			leader := c.leader()
+			release := make(chan struct{})
+			defer close(release)
+			leader.journal.before = func(string) { <-release }
+			go leader.group.Propose(background, []byte("applied to no end"))
+			time.Sleep(time.Second)
+			leader.disk.delay.Store(int64(time.Minute))
+			go leader.group.Propose(background, []byte("written to no end"))
+			c.isolate(leader)
+			time.Sleep(1200 * time.Millisecond) // an election timeout is 1 s
+			now, _ := leader.group.Leadership()
+			require.NotEqual(t, consensus.Leader, now.Role)
+		})
+	}
 }
 
 func TestAFailedDiskStopsTheGroupsOfItsHostAndNoOthers(t *testing.T) {

@@ -102,6 +102,21 @@ func (m *Members) Unbound() bool {
 	return slices.ContainsFunc(m.Voters, unbound) || slices.ContainsFunc(m.Witnesses, unbound)
 }
 
+// Bind returns a copy of m in which every elector is bound to its store: the one that it is bound to in
+// old or, if it is new, the one that it speaks for now.
+func (m *Members) Bind(old *Members, now func(NodeID) uint64) Members {
+	b := m.Clone()
+	b.Bound = nil
+	b.electors(func(id NodeID) {
+		x := old.Incarnation(id)
+		if x == 0 {
+			x = now(id)
+		}
+		b.Bound = append(b.Bound, Binding{Node: id, Incarnation: x})
+	})
+	return b
+}
+
 // All calls f for every member, in a fixed order.
 func (m *Members) All(f func(NodeID)) {
 	for _, ids := range [...][]NodeID{m.Voters, m.Witnesses, m.Learners, m.Joining} {

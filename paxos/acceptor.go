@@ -14,7 +14,7 @@ func (p *Paxos) acts(b Ballot) bool {
 
 // onPrepare is phase 1b. A repeated Prepare is answered again; one that goes on gets the next chunk.
 func (p *Paxos) onPrepare(m *Message) {
-	if !p.votes() || p.peer(m.From) == nil {
+	if !p.votes || p.peer(m.From) == nil {
 		return
 	}
 	switch {
@@ -75,15 +75,15 @@ func (p *Paxos) promise(m *Message) {
 	a.Ranges = append(a.Ranges, p.unknown...)
 	size := 0
 	for s := max(m.Index, m.Next, p.log.base+1); s <= p.log.last; s++ {
-		c := p.log.holds(s)
-		if c == nil {
+		c := p.log.at(s)
+		if c.e == nil {
 			continue
 		}
 		if size += c.e.Size(); len(a.Entries) > 0 && size > p.cfg.MaxMessageSize {
 			a.Next = s
 			return
 		}
-		e := c.e
+		e := *c.e
 		if c.learned {
 			e.Term = Chosen
 		}
@@ -123,29 +123,29 @@ func (p *Paxos) obey(m *Message) bool {
 // proposer, which may be an old one that proposes something else, is told so.
 func (p *Paxos) accept(e *Entry, to NodeID) {
 	s := e.Index
-	c := p.log.holds(s)
+	c := p.log.at(s)
 	switch {
 	case s <= p.log.base:
 		p.acknowledge(AlreadyChosen, to, s)
 	case s > p.commit+window || p.stopAt != 0 && s > p.stopAt:
 		return // rule L8; rule S3
-	case c != nil && c.e.Term == e.Term:
-		if !same(&c.e, e) { // one value per ballot
+	case c.e != nil && c.e.Term == e.Term:
+		if !same(c.e, e) { // one value per ballot
 			p.contradictions++
 			return
 		}
 		p.acknowledge(Accepted, to, s)
-	case c != nil && c.learned:
+	case c.e != nil && c.learned:
 		p.acknowledge(AlreadyChosen, to, s)
 	default:
-		p.vote(*e)
+		p.vote(e)
 		p.acknowledge(Accepted, to, s)
 	}
 }
 
 // vote makes e what we voted for last in its slot. Whatever we had voted there and lost to damage
 // was of a lower ballot, and matters no more.
-func (p *Paxos) vote(e Entry) *cell {
+func (p *Paxos) vote(e *Entry) cell {
 	c := p.log.put(e)
 	p.recovered(e.Index)
 	if e.Index <= p.watermark { // the leader said that it is chosen before we had it

@@ -16,7 +16,7 @@ func (p *Paxos) Change(r consensus.Proposal, m Members, expect Slot) (Slot, erro
 		return 0, p.notLeader()
 	case p.transfer.to != 0:
 		return 0, consensus.ErrTransferring
-	case expect != p.epoch().index:
+	case expect != p.epoch().opening():
 		return 0, consensus.ErrConfigIndex
 	case p.stop != 0 || p.commit < p.barrier:
 		return 0, consensus.ErrChanging
@@ -81,13 +81,13 @@ func (p *Paxos) keepsState(m *Members) bool {
 }
 
 // seal proposes the stop-sign above everything that was proposed. Nothing is proposed above it at
-// this ballot, not even a no-op (rule S1); reads and the lease end here too (rule H3).
+// this ballot, not even a no-op (rule S1); reads and the lease end here too (rule H3). Whoever asked for
+// the change is answered by the entry that opens the next epoch.
 func (p *Paxos) seal(m Members, from NodeID, id uint64) Slot {
 	m = p.bind(m)
-	x := epoch{number: p.epoch().number + 1, index: p.next, members: m, initial: p.heir(&m)}
-	s := p.propose(consensus.EntryMembers, from, id, x.encode())
-	p.stop = s
-	return s
+	x := epoch{number: p.epoch().number + 1, index: p.next, members: m, initial: p.heir(&m), from: from, id: id}
+	p.stop = p.propose(consensus.EntryMembers, 0, 0, x.encode())
+	return p.stop
 }
 
 // heir is who begins to lead the epoch of m: we ourselves, or the voter that has learned most.
@@ -107,22 +107,15 @@ func (p *Paxos) heir(m *Members) NodeID {
 // bind returns m with every elector bound to its store: the one it was bound to before or, if it
 // is new, the one that we hear from now.
 func (p *Paxos) bind(m Members) Members {
-	m = m.Clone()
-	m.Bound = m.Bound[:0]
-	for _, ids := range [...][]NodeID{m.Voters, m.Witnesses} {
-		for _, id := range ids {
-			x := p.members().Incarnation(id)
-			switch q := p.peer(id); {
-			case x != 0:
-			case id == p.cfg.ID:
-				x = p.incarnation
-			case q != nil:
-				x = q.incarnation
-			}
-			m.Bound = append(m.Bound, consensus.Binding{Node: id, Incarnation: x})
+	return m.Bind(p.members(), func(id NodeID) uint64 {
+		switch q := p.peer(id); {
+		case id == p.cfg.ID:
+			return p.incarnation
+		case q != nil:
+			return q.incarnation
 		}
-	}
-	return m
+		return 0
+	})
 }
 
 // amend changes the membership when nobody asked. It ends the founding epoch: every founder has
@@ -133,7 +126,7 @@ func (p *Paxos) amend() {
 		return
 	}
 	m := p.members()
-	if m.Unbound() {
+	if p.founding {
 		p.seal(*m, 0, 0)
 		return
 	}

@@ -2,129 +2,113 @@ package paxos
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/sim/enginetest"
 )
 
-// stir does something to a cluster, as the bytes say. Agreement, and Check, are the rig's to see.
-func (r *rig) stir(in []byte) {
-	for len(in) > 1 {
-		op, x := in[0]%12, int(in[1])
-		n := r.nodes[x%len(r.nodes)]
-		in = in[2:]
-		switch op {
-		case 0, 1, 2, 3:
-			k := 0
-			r.deliver(func(*Message) bool { k++; return k == x%8+1 })
-		case 4:
-			r.settle(among(n.id, r.nodes[(x/8)%len(r.nodes)].id))
-		case 5:
-			if len(r.net) > 0 {
-				r.net = append(r.net, r.net[x%len(r.net)]) // a duplicate
+func TestAnEngineKeepsItsPromisesWhateverItIsSent(t *testing.T) {
+	enginetest.KeepsItsPromises(t, &speaker)
+}
+
+func TestAnEngineIsDeterministic(t *testing.T) { enginetest.IsDeterministic(t, &speaker) }
+
+func TestACloneIsTheSameAndSharesNothing(t *testing.T) { enginetest.Clones(t, &speaker) }
+
+// The encoding of the state of an engine tells two states apart that differ in what they may do.
+func TestTheStateTellsDifferencesApart(t *testing.T) {
+	base := func() *rig {
+		r := newRig(t, bound(3))
+		r.elect(1)
+		r.settle()
+		r.cut = func(NodeID, NodeID) bool { return true }
+		r.propose(1, "first")
+		r.drop()
+		return r
+	}
+	ask := func(m Message) func(*rig) {
+		return func(r *rig) {
+			m := m
+			m.To = 1
+			if m.Term == 0 {
+				m.Term = r.p(1).promised
 			}
-		case 6:
-			if len(r.net) > 0 {
-				r.net = r.net[1:]
-			}
-		case 7:
-			r.now += Instant(x) * Instant(time.Millisecond)
-			n.p.Tick(r.now)
-			r.pump(n)
-		case 8:
-			n.p.Propose(consensus.Proposal{From: n.id, ID: uint64(r.now) + uint64(x) + 1, Data: []byte{byte(len(in)), byte(x), byte(n.id)}})
-			r.pump(n)
-		case 9:
-			r.campaignIfAble(n)
-		case 10:
-			r.pump(r.crash(n.id))
-		case 11:
-			m := bound(3)
-			if x&8 != 0 {
-				m.Voters, m.Learners = m.Voters[:2], m.Voters[2:]
-			}
-			m.Bound = nil
-			n.p.Change(consensus.Proposal{From: n.id, ID: uint64(x) + 1}, m, n.p.epoch().index)
-			r.pump(n)
+			r.ask(m)
 		}
+	}
+	tick := func(d Instant) func(*rig) {
+		return func(r *rig) {
+			r.now += d
+			r.p(1).Tick(r.now)
+		}
+	}
+	seen := map[string]string{string(base().p(1).AppendState(nil)): "nothing"}
+	for name, act := range map[string]func(*rig){
+		"a proposal":       func(r *rig) { r.propose(1, "a") },
+		"another proposal": func(r *rig) { r.propose(1, "b") },
+		"a slow disk":      func(r *rig) { r.find(1).hold = true; r.propose(1, "a") },
+		"a read":           func(r *rig) { r.read(1, 1) },
+		"another read":     func(r *rig) { r.read(1, 2) },
+		"a read not begun": func(r *rig) { _ = r.p(1).Read(1) },
+		"a transfer":       func(r *rig) { _ = r.p(1).Transfer(2) },
+		"another transfer": func(r *rig) { _ = r.p(1).Transfer(3) },
+		"a change":         func(r *rig) { r.change(1, Members{Voters: ids(2)}) },
+		"a vote":           ask(Message{Kind: Accepted, From: 2, Ranges: []Range{{First: 1, Last: 1}}}),
+		"a round": func(r *rig) {
+			r.read(1, 1)
+			r.ask(Message{Kind: LeadReply, From: 2, To: 1, Term: r.p(1).promised, Context: 2})
+		},
+		"a floor":             ask(Message{Kind: LeadReply, From: 2, Context: 1, Floor: 1}),
+		"a higher ballot":     ask(Message{Kind: Prepare, From: 2, Term: b(9, 2), Index: 1}),
+		"another's":           ask(Message{Kind: Prepare, From: 3, Term: b(9, 3), Index: 1}),
+		"a leader":            ask(Message{Kind: Lead, From: 2, Term: b(9, 2)}),
+		"its watermark":       ask(Message{Kind: Lead, From: 2, Term: b(9, 2), Commit: 4}),
+		"its floor":           ask(Message{Kind: Lead, From: 2, Term: b(9, 2), Floor: 4}),
+		"a lower ballot":      ask(Message{Kind: Nack, From: 2, Promised: b(9, 2), Reject: true}),
+		"a value learned":     ask(Message{Kind: LearnReply, From: 2, Entries: []Entry{command(3, Chosen, "x")}, Commit: 3}),
+		"another one":         ask(Message{Kind: LearnReply, From: 2, Entries: []Entry{command(3, Chosen, "y")}, Commit: 3}),
+		"a question":          ask(Message{Kind: Elect, From: 2, Context: 1, Commit: 3}),
+		"an answer":           func(r *rig) { r.answer(said{2, 0, 0, false}, r.p(1).election.round) },
+		"a happy answer":      func(r *rig) { r.answer(said{2, 0, 0, true}, r.p(1).election.round) },
+		"a later epoch":       ask(Message{Kind: EpochSealed, From: 2, Promised: pack(1, 1, 2), Commit: 3}),
+		"a due heartbeat":     tick(Instant(second / 10)),
+		"a lost quorum":       tick(Instant(second)),
+		"a snapshot":          func(r *rig) { r.ask(accept(2, b(9, 2), 1, command(1, b(9, 2), "z"))); r.compact(1) },
+		"a snapshot not kept": func(r *rig) { r.ask(accept(2, b(9, 2), 1, command(1, b(9, 2), "z"))) },
+		"a waiting adoption": func(r *rig) {
+			r.ask(accept(2, b(9, 2), 1, command(1, b(9, 2), "z")))
+			r.p(1).Compacted(consensus.SnapshotMeta{Index: 1})
+		},
+	} {
+		r := base()
+		act(r)
+		state := string(r.p(1).AppendState(nil))
+		require.Empty(t, seen[state], "%s looks like %s", name, seen[state])
+		seen[state] = name
 	}
 }
 
-func (r *rig) campaignIfAble(n *testNode) {
-	if n.p.mayLead() {
-		r.campaign(n.id)
+// Damage is state: what was voted for in a slot is unknown, and not nothing.
+func TestTheStateTellsDamage(t *testing.T) {
+	r := newRig(t, bound(3))
+	rec := consensus.Recovered{Incarnation: store(1), State: consensus.State{Term: b(2, 2)}}
+	whole := r.start(1, rec).p.AppendState(nil)
+	rec.Damaged = []Range{{First: 1, Last: 1}}
+	require.NotEqual(t, whole, r.start(1, rec).p.AppendState(nil))
+}
+
+// Clock readings are no state: what matters is whether a timer is due.
+func TestTheStateHoldsNoClock(t *testing.T) {
+	states := map[string]bool{}
+	for _, later := range []Instant{0, Instant(5 * second)} {
+		r := newRig(t, bound(3))
+		r.now += later
+		n := r.start(1, consensus.Recovered{Incarnation: store(1)})
+		r.pump(n)
+		r.ask(Message{Kind: Lead, From: 2, To: 1, Term: b(2, 2), Context: 1})
+		states[string(n.p.AppendState(nil))] = true
 	}
-}
-
-func stirring(most int) *rapid.Generator[[]byte] { return rapid.SliceOfN(rapid.Byte(), 0, most) }
-
-func TestNothingThatHappensBreaksAgreement(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		r := newRig(t, bound(3))
-		r.stir(stirring(800).Draw(rt, "inputs"))
-		for _, n := range r.nodes {
-			require.Zero(rt, n.p.Status().Contradictions)
-		}
-	})
-}
-
-// A clone does what the original does, and neither sees what the other does.
-func TestACloneIsAsGoodAsTheOriginal(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		r, other := newRig(t, bound(3)), newRig(t, bound(3))
-		r.stir(stirring(400).Draw(rt, "inputs"))
-		other.stir(stirring(100).Draw(rt, "before"))
-		p, clone := r.nodes[0].p, other.nodes[0].p
-		p.CloneInto(clone)
-		state := p.AppendState(nil)
-		require.Equal(rt, state, clone.AppendState(nil))
-
-		feed := func(e *Paxos, msgs []Message) (eff consensus.Effects) {
-			for i := range msgs {
-				if m := msgs[i]; m.To == e.cfg.ID {
-					e.Step(&m)
-				}
-			}
-			e.Tick(r.now + Instant(second))
-			e.Propose(consensus.Proposal{From: 1, ID: 1 << 40})
-			e.Ready(&eff)
-			return eff
-		}
-		mine := feed(clone, r.net)
-		require.Equal(rt, state, p.AppendState(nil), "what the clone does shows in the original")
-		require.Equal(rt, mine, feed(p, r.net))
-		require.Equal(rt, clone.AppendState(nil), p.AppendState(nil))
-	})
-}
-
-func TestAnEngineIsDeterministic(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		in := stirring(400).Draw(rt, "inputs")
-		a, b := newRig(t, bound(3)), newRig(t, bound(3))
-		a.stir(in)
-		b.stir(in)
-		for i := range a.nodes {
-			require.Equal(rt, a.nodes[i].p.AppendState(nil), b.nodes[i].p.AppendState(nil))
-		}
-		require.Equal(rt, a.net, b.net)
-	})
-}
-
-func TestExplainHasAnAnswerToEverything(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		r := newRig(t, bound(3))
-		r.stir(stirring(200).Draw(rt, "inputs"))
-		for _, n := range r.nodes {
-			before := n.p.AppendState(nil)
-			for topic := range consensus.Topics {
-				for i := range Slot(4) {
-					require.NotEmpty(rt, n.p.Explain(consensus.Question{Topic: consensus.Topic(topic), Index: i, Node: NodeID(i)}))
-				}
-			}
-			require.Equal(rt, before, n.p.AppendState(nil))
-		}
-	})
+	require.Len(t, states, 1)
 }

@@ -67,6 +67,10 @@
 //   - An epoch is entered when everything up to its stop-sign is learned, by everybody: members, learners, joiners,
 //     and those who have been removed. So everything above commit is of the epoch of the promise, and a
 //     watermark is never about another one.
+//   - The first slot of an epoch holds its opening, a no-op that every leader of the epoch proposes there. As soon as
+//     it is chosen a commit quorum of the new members has everything before it on disk, so that the change is
+//     complete and nobody needs those whom it removed: this is what rule S7 calls RetireOK, and needs no message.
+//     The opening answers whoever asked for the change; one that was removed asks for it.
 //   - The founding epoch chooses one thing: the stop-sign that binds the founders to the stores that elected its
 //     leader. It needs the promise of every founder.
 //   - The first leader of an epoch leads only once its promise of the reserved ballot is durable. So no ballot is
@@ -82,19 +86,7 @@
 //
 // # Limits
 //
-// This engine is newer than package raft. What it does not have yet:
-//
-//   - RetireOK, which would tell those who have been removed that nobody needs them (rule S7). Until the new
-//     epoch's voters have learned up to its stop-sign, those who were removed may be the only ones who know
-//     what was chosen. Keep them running until voters that meet every election quorum (with quorums of the
-//     usual size: a majority) show a Status.Commit of at least Status.MembersIndex. That Change has returned
-//     is not enough, other than with package raft.
-//   - Votes that arrive after preemption: a proposer that has been preempted ignores them, though what they
-//     would choose is chosen. It learns that from the next leader instead, and its proposals wait as long.
-//   - Speed: in one goroutine it takes about one and a half times as long for an entry as package raft does
-//     alone, and more than twice as long in batches.
-//
-// And what will stay: a member that the leader does not reach learns from others, but cannot forward
-// to the leader through them. An epoch has room for sixteen million elections, and a group for 65534
-// changes. Paxos tolerates crashes, not lies.
+//   - A member that the leader does not reach learns from others, but cannot forward to the leader through them.
+//   - An epoch has room for sixteen million elections, and a group for 65534 changes.
+//   - Paxos tolerates crashes, not lies.
 package paxos

@@ -39,7 +39,7 @@ func (p *Paxos) resetElection() {
 // mayLead reports whether we may take a ballot: a voter, of the store that was admitted, whose disk
 // works. A witness leads nobody, and neither does a voter without a state machine.
 func (p *Paxos) mayLead() bool {
-	return p.kind == consensus.Voter && !p.cfg.Witness && p.votes() && !p.stuck()
+	return p.kind == consensus.Voter && !p.cfg.Witness && p.votes && !p.stuck()
 }
 
 // nextRound begins a round. Rounds of different nodes drift apart, so that two of them seldom take
@@ -47,7 +47,7 @@ func (p *Paxos) mayLead() bool {
 func (p *Paxos) nextRound() {
 	third := p.timeout() / 3
 	p.election.end = p.now + third + p.draw(third/4)
-	if !p.votes() {
+	if !p.votes {
 		return
 	}
 	p.election.round++
@@ -59,7 +59,7 @@ func (p *Paxos) nextRound() {
 }
 
 func (p *Paxos) onElect(m *Message) {
-	if q := p.peer(m.From); q == nil || !p.votes() {
+	if q := p.peer(m.From); q == nil || !p.votes {
 		return
 	}
 	a := p.reply(ElectReply, m.From)
@@ -83,7 +83,7 @@ func (p *Paxos) answered(q *peer) bool {
 // endRound draws the conclusions of a round.
 func (p *Paxos) endRound() {
 	defer p.nextRound()
-	if !p.votes() {
+	if !p.votes {
 		return
 	}
 	x := &p.election

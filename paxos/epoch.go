@@ -19,20 +19,35 @@ type epoch struct {
 	index   Slot // of the stop-sign before it; 0 for epoch 0
 	members Members
 	initial NodeID // it owns the reserved ballot: rule S4
+	from    NodeID // who asked for it, and
+	id      uint64 // under which number
+}
+
+// opening is the first slot of the epoch, 0 of the founding one. Nothing but a no-op is ever proposed
+// there. Once that is chosen the change that began the epoch is complete, and whoever was removed by it
+// may go (rule S7): its voters enter an epoch before they vote in it, so a commit quorum of them, which
+// meets every election quorum, has everything up to the stop-sign on disk. What a witness among them has
+// trimmed, others have: see keepsState.
+func (x *epoch) opening() Slot {
+	if x.number == 0 {
+		return 0
+	}
+	return x.index + 1
 }
 
 // encode is the data of a stop-sign:
 //
-//	record := number:uvarint index:uvarint initial:uvarint members
+//	record := number:uvarint index:uvarint initial:uvarint from:uvarint id:uvarint members
 func (x *epoch) encode() []byte {
-	b := binary.AppendUvarint(nil, x.number)
-	b = binary.AppendUvarint(b, uint64(x.index))
-	b = binary.AppendUvarint(b, uint64(x.initial))
+	var b []byte
+	for _, v := range [...]uint64{x.number, uint64(x.index), uint64(x.initial), uint64(x.from), x.id} {
+		b = binary.AppendUvarint(b, v)
+	}
 	return x.members.AppendTo(b)
 }
 
 func decodeEpoch(b []byte) (x epoch, err error) {
-	var v [3]uint64
+	var v [5]uint64
 	for i := range v {
 		n := 0
 		if v[i], n = binary.Uvarint(b); n <= 0 {
@@ -40,11 +55,11 @@ func decodeEpoch(b []byte) (x epoch, err error) {
 		}
 		b = b[n:]
 	}
-	x.number, x.index, x.initial = v[0], Slot(v[1]), NodeID(v[2])
+	x.number, x.index, x.initial, x.from, x.id = v[0], Slot(v[1]), NodeID(v[2]), NodeID(v[3]), v[4]
 	if x.members, b, err = consensus.DecodeMembers(b); err != nil {
 		return x, err
 	}
-	if len(b) > 0 || x.number == 0 || x.number > maxEpoch || x.index == 0 || v[2] > maxNode {
+	if len(b) > 0 || x.number == 0 || x.number > maxEpoch || x.index == 0 || v[2] > maxNode || v[3] > maxNode {
 		return x, fmt.Errorf("%w: epoch", consensus.ErrMalformed)
 	}
 	return x, x.valid()
@@ -110,8 +125,8 @@ func (p *Paxos) settled() bool { return p.epoch().number == epochOf(p.promised) 
 // Everything that is learned above a stop-sign that is not entered yet is of no epoch (rule S9).
 func (p *Paxos) advance() {
 	for {
-		c := p.log.holds(p.commit + 1)
-		if c == nil || !c.learned {
+		c := p.log.at(p.commit + 1)
+		if c.e == nil || !c.learned {
 			return
 		}
 		p.commit++
@@ -175,9 +190,7 @@ func (p *Paxos) enter(x epoch) {
 // the promise is on disk, or nothing was ever said in its name.
 func (p *Paxos) claim() {
 	p.raise(pack(p.epoch().number, reservedRound, p.cfg.ID), reasonBallot)
-	p.campaigned = p.promised
-	p.phase, p.own, p.promiseSeq = claiming, false, 0
-	p.from = p.commit + 1
+	p.begin(claiming)
 }
 
 // seatPeers makes p.peers the other members, in order of id. Those who stay keep what is known of
@@ -185,6 +198,8 @@ func (p *Paxos) claim() {
 func (p *Paxos) seatPeers() {
 	m := p.members()
 	p.kind = m.Kind(p.cfg.ID)
+	p.founding = m.Unbound()
+	p.votes = m.Votes(p.cfg.ID) && p.settled() && !p.isStranger()
 	old := p.peers
 	p.peers = make([]peer, 0, len(old)+1)
 	m.All(func(id NodeID) {
@@ -212,8 +227,3 @@ func (p *Paxos) admits(id NodeID, incarnation uint64) bool {
 
 // isStranger reports whether our store is not the one that was admitted under our id.
 func (p *Paxos) isStranger() bool { return !p.admits(p.cfg.ID, p.incarnation) }
-
-// votes reports whether we are an acceptor of the epoch in effect.
-func (p *Paxos) votes() bool {
-	return (p.kind == consensus.Voter || p.kind == consensus.Witness) && p.settled() && !p.isStranger()
-}

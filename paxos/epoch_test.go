@@ -15,13 +15,13 @@ func sign(s Slot, ballot Ballot, n uint64, m Members) Entry {
 }
 
 func (r *rig) change(id NodeID, m Members) Slot {
-	s, err := r.p(id).Change(consensus.Proposal{From: id, ID: 77}, m, r.p(id).epoch().index)
+	s, err := r.p(id).Change(consensus.Proposal{From: id, ID: 77}, m, r.p(id).epoch().opening())
 	require.NoError(r.t, err)
 	r.pump(r.find(id))
 	return s
 }
 
-func TestAChangeIsOneEntryAndTheNextEpochBeginsWithoutPhaseOne(t *testing.T) {
+func TestAChangeIsAStopSignAndAnOpeningWithoutPhaseOne(t *testing.T) {
 	r := newRig(t, bound(3))
 	r.elect(1)
 	r.settle()
@@ -35,12 +35,13 @@ func TestAChangeIsOneEntryAndTheNextEpochBeginsWithoutPhaseOne(t *testing.T) {
 	for _, n := range r.nodes {
 		st := n.p.Status()
 		require.Equal(t, pack(1, 1, 1), st.Term)
-		require.Equal(t, s, st.MembersIndex)
+		require.Equal(t, s+1, st.MembersIndex)
+		require.False(t, st.Changing)
 		require.Equal(t, []NodeID{1, 2}, st.Members.Voters)
 	}
 	r.propose(1, "b")
 	r.settle()
-	require.Equal(t, []string{"a", "members", "b"}, r.find(1).applied)
+	require.Equal(t, []string{"a", "members", "noop", "b"}, r.find(1).applied)
 }
 
 func TestS1NothingIsProposedAboveAStopSign(t *testing.T) {
@@ -74,8 +75,8 @@ func TestS2AStopSignWithAHigherVoteAboveItIsVoided(t *testing.T) {
 	r.ask(Message{Kind: Accept, From: 3, To: 2, Term: b(3, 3), Entries: []Entry{command(2, b(3, 3), "above")}})
 	r.drop()
 	p := r.candidate(b(5, 3))
-	require.Equal(t, consensus.EntryNoop, p.log.holds(1).e.Kind)
-	require.Equal(t, "above", string(p.log.holds(2).e.Data))
+	require.Equal(t, consensus.EntryNoop, p.log.at(1).e.Kind)
+	require.Equal(t, "above", string(p.log.at(2).e.Data))
 	require.Zero(t, p.stop)
 }
 
@@ -86,11 +87,11 @@ func TestS2AStopSignThatMayBeChosenIsRecoveredAndNothingAboveIt(t *testing.T) {
 	r.drop()
 	p := r.candidate(b(5, 3))
 	require.Equal(t, Slot(2), p.stop)
-	require.Equal(t, consensus.EntryMembers, p.log.holds(2).e.Kind)
-	require.Nil(t, p.log.holds(3))
+	require.Equal(t, consensus.EntryMembers, p.log.at(2).e.Kind)
+	require.False(t, p.log.holds(3))
 	r.settle()
 	require.Equal(t, uint64(1), p.epoch().number)
-	require.Nil(t, p.log.holds(3))
+	require.Equal(t, consensus.EntryNoop, p.log.at(3).e.Kind, "it opens the next epoch")
 }
 
 func TestS2AStopSignReportedAsChosenSealsTheEpoch(t *testing.T) {
@@ -100,8 +101,8 @@ func TestS2AStopSignReportedAsChosenSealsTheEpoch(t *testing.T) {
 	r.drop()
 	p := r.candidate(b(5, 3))
 	require.Equal(t, Slot(2), p.stop)
-	require.Equal(t, consensus.EntryNoop, p.log.holds(1).e.Kind)
-	require.Nil(t, p.log.holds(3), "an old leftover above it is never proposed")
+	require.Equal(t, consensus.EntryNoop, p.log.at(1).e.Kind)
+	require.False(t, p.log.holds(3), "an old leftover above it is never proposed")
 	r.settle()
 	require.Equal(t, uint64(1), p.epoch().number)
 }
@@ -115,7 +116,7 @@ func TestS3ANodeWithHolesBelowTheStopSignGoesOnServing(t *testing.T) {
 	require.Equal(t, Promise, out[0].Kind)
 	out = r.ask(Message{Kind: Accept, From: 2, To: 1, Term: b(4, 2), Entries: []Entry{command(2, b(4, 2), "v"), command(4, b(4, 2), "w")}})
 	require.Equal(t, []Range{{First: 2, Last: 2}}, out[0].Ranges)
-	require.Nil(t, r.p(1).log.holds(4))
+	require.False(t, r.p(1).log.holds(4))
 }
 
 func TestS3ASealedNodeAnswersThatTheEpochHasEnded(t *testing.T) {
@@ -162,7 +163,7 @@ func TestS4NobodyElseUsesTheReservedRound(t *testing.T) {
 	require.Equal(t, pack(1, 1, 1), before, "node 1 is the first leader")
 	r.ask(Message{Kind: LearnReply, From: 3, To: 2, Term: b(2, 3), Entries: []Entry{sign(1, Chosen, 1, bound(3))}, Commit: 1})
 	r.ask(Message{Kind: Accept, From: 3, To: 2, Term: pack(1, 1, 3), Entries: []Entry{command(2, pack(1, 1, 3), "v")}})
-	require.Nil(t, r.p(2).log.holds(2))
+	require.False(t, r.p(2).log.holds(2))
 	require.EqualValues(t, 1, r.p(2).Status().Ignored)
 }
 
@@ -173,19 +174,17 @@ func TestS9NothingOfALaterEpochIsLearned(t *testing.T) {
 	r.elect(1)
 	r.settle()
 	r.change(1, bound(3))
-	r.settle(func(m *Message) bool { return m.To != 3 && m.From != 3 && (m.Kind == Accept || m.Kind == Accepted) })
+	r.settle(func(m *Message) bool {
+		return m.To != 3 && m.From != 3 && (m.Kind == Accept || m.Kind == Accepted) && epochOf(m.Term) == 0
+	})
 	require.Equal(t, uint64(1), r.p(1).epoch().number)
 	require.Zero(t, r.p(2).epoch().number)
-	r.drop()
-	r.propose(1, "in epoch 1")
-	accepts := r.flight(Accept)
-	r.drop()
-	out := r.ask(accepts[0])
+	out := r.ask(Message{Kind: Accept, From: 1, To: 2, Term: r.p(1).promised, Entries: []Entry{*r.p(1).log.at(2).e}})
 	require.Len(t, out, 1)
 	require.Equal(t, Learn, out[0].Kind, "a message of a later epoch is answered with a question")
-	require.Nil(t, r.p(2).log.holds(2))
+	require.False(t, r.p(2).log.holds(2))
 
-	r.p(1).learned(r.p(1).log.holds(2))
+	r.p(1).learned(r.p(1).log.at(2))
 	answer := r.ask(Message{Kind: Learn, From: 2, To: 1, Term: b(2, 1), Ranges: []Range{{First: 1, Last: 9}}})
 	require.Len(t, answer[0].Entries, 1, "the answer ends with the end of the asker's epoch")
 }
@@ -201,7 +200,62 @@ func TestS7ANodeThatWasRemovedTeachesTheOthers(t *testing.T) {
 	r.pass(3 * second)
 	require.Len(t, r.leaders(), 1)
 	require.NotEqual(t, NodeID(3), r.leaders()[0])
-	require.Equal(t, []string{"a", "members"}, r.find(1).applied)
+	require.Equal(t, []string{"a", "members", "noop"}, r.find(1).applied)
+}
+
+// The entry that opens an epoch answers whoever asked for the change, whichever leader proposes it; and only
+// once the new members have what those who were removed had.
+func TestS7TheOpeningCompletesTheChange(t *testing.T) {
+	r := newRig(t, bound(3), 4)
+	r.elect(1)
+	r.settle()
+	r.change(1, Members{Voters: ids(3), Learners: []NodeID{4}})
+	r.pass(second)
+	r.cut = func(from, to NodeID) bool { return to == 4 }
+	r.propose(1, "a")
+	r.change(1, Members{Voters: []NodeID{4}})
+	r.pass(second)
+	require.Equal(t, uint64(2), r.p(1).epoch().number)
+	require.True(t, r.p(1).Status().Changing, "node 4 knows nothing, and needs the others")
+	require.Less(t, r.p(1).commit, r.p(1).Status().MembersIndex)
+
+	r.cut = func(NodeID, NodeID) bool { return false }
+	r.pass(3 * second)
+	require.Equal(t, []NodeID{4}, r.leaders())
+	for _, n := range r.nodes {
+		st := n.p.Status()
+		require.False(t, st.Changing)
+		require.Equal(t, st.MembersIndex, st.Commit, "whoever was removed has asked, and knows")
+		opening := n.p.log.at(st.MembersIndex).e
+		require.Equal(t, [2]uint64{1, 77}, [2]uint64{uint64(opening.From), opening.ID})
+	}
+}
+
+// The first slot of an epoch holds its opening, if the epoch's first leader has died, too.
+func TestAnyLeaderOpensTheEpoch(t *testing.T) {
+	r := newRig(t, bound(3))
+	r.elect(1)
+	r.settle()
+	r.change(1, bound(3))
+	r.settle(func(m *Message) bool { return epochOf(m.Promised) == 0 || m.Kind == Learn || m.Kind == LearnReply })
+	require.Equal(t, uint64(1), r.p(1).epoch().number)
+	r.drop()
+	r.cut = func(from, to NodeID) bool { return from == 1 || to == 1 }
+	for _, id := range ids(3)[1:] {
+		n := r.find(id)
+		n.p.Step(&Message{Kind: LearnReply, From: 1, To: id, Group: 1, Incarnation: store(1), Promised: r.p(1).promised, Commit: 1, Entries: []Entry{chosen(r.p(1).log.at(1).e)}})
+		r.pump(n)
+	}
+	r.pass(4 * second)
+	require.Len(t, r.leaders(), 1)
+	require.Equal(t, []string{"members", "noop"}, r.find(2).applied)
+	require.Equal(t, uint64(77), r.p(2).log.at(2).e.ID)
+}
+
+func chosen(e *Entry) Entry {
+	c := *e
+	c.Term = Chosen
+	return c
 }
 
 func TestAJoiningLearnerBecomesAVoter(t *testing.T) {
@@ -216,7 +270,7 @@ func TestAJoiningLearnerBecomesAVoter(t *testing.T) {
 		require.Equal(t, ids(4), st.Members.Voters)
 		require.Equal(t, store(4), st.Members.Incarnation(4))
 	}
-	require.Equal(t, []string{"a", "members", "members"}, r.find(4).applied)
+	require.Equal(t, []string{"a", "members", "noop", "members", "noop"}, r.find(4).applied)
 }
 
 func TestFoundersAreBoundByTheFirstEntry(t *testing.T) {
@@ -231,8 +285,8 @@ func TestFoundersAreBoundByTheFirstEntry(t *testing.T) {
 	for _, n := range r.nodes {
 		st := n.p.Status()
 		require.False(t, st.Members.Unbound())
-		require.Equal(t, Slot(1), st.MembersIndex)
-		require.Equal(t, []string{"members"}, n.applied)
+		require.Equal(t, Slot(2), st.MembersIndex)
+		require.Equal(t, []string{"members", "noop"}, n.applied)
 	}
 }
 

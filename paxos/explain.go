@@ -1,6 +1,7 @@
 package paxos
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -70,23 +71,19 @@ func show(b Ballot) string {
 // explainSlot tells why a slot is not chosen yet, or why it holds what it holds: a no-op, a value
 // that had to be adopted, one that was learned.
 func (p *Paxos) explainSlot(s Slot) string {
-	c := p.log.holds(s)
+	c := p.log.at(s)
 	switch {
 	case s <= p.log.base:
 		return fmt.Sprintf("Slot %d is chosen, applied, and under the snapshot at %d.", s, p.snapshot.Index)
-	case c == nil && p.isUnknown(s):
+	case c.e == nil && p.isUnknown(s):
 		return fmt.Sprintf("Slot %d was written here and cannot be read: what we voted for there is unknown, until it is learned.", s)
-	case c == nil && p.stop != 0 && s > p.stop:
+	case c.e == nil && p.stop != 0 && s > p.stop:
 		return fmt.Sprintf("Slot %d is above the stop-sign at %d: it belongs to the next epoch (rule S1).", s, p.stop)
-	case c == nil:
+	case c.e == nil:
 		return fmt.Sprintf("Slot %d is empty here; everything is learned up to %d.", s, p.commit)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Slot %d holds a %v, at ballot %s", s, c.e.Kind, show(c.e.Term))
-	if c.e.Kind == consensus.EntryNoop {
-		b.WriteString(": a leader found no vote there in phase 1, or a stop-sign that cannot have been chosen, and filled the gap")
-	}
-	b.WriteString(". ")
+	fmt.Fprintf(&b, "Slot %d holds %s, at ballot %s. ", s, p.describe(c.e), show(c.e.Term))
 	switch {
 	case c.learned && s <= p.commit:
 		b.WriteString("It is chosen.")
@@ -102,24 +99,37 @@ func (p *Paxos) explainSlot(s Slot) string {
 	return b.String()
 }
 
+// describe tells what an entry is and, of what no client asked for, why it is there.
+func (p *Paxos) describe(e *Entry) string {
+	switch {
+	case e.Kind == consensus.EntryMembers:
+		return "a stop-sign, the end of an epoch"
+	case e.Kind == consensus.EntryNoop && e.Index == p.epoch().opening():
+		return fmt.Sprintf("the no-op that opens epoch %d", p.epoch().number)
+	case e.Kind == consensus.EntryNoop:
+		return "a no-op (a leader found no vote there in phase 1, or a stop-sign that cannot have been chosen)"
+	}
+	return fmt.Sprintf("a %v", e.Kind)
+}
+
 func (p *Paxos) isUnknown(s Slot) bool { return covers(p.unknown, s) }
 
 // explainVotes tells who has voted for our proposal in c.
-func (p *Paxos) explainVotes(b *strings.Builder, s Slot, c *cell) {
+func (p *Paxos) explainVotes(b *strings.Builder, s Slot, c cell) {
 	b.WriteString("It has the votes of")
-	if c.acks&1 != 0 {
+	if c.acks&ownSeat != 0 {
 		fmt.Fprintf(b, " %d (this node)", p.cfg.ID)
 	}
 	for i := range p.peers {
-		if c.acks&(2<<i) != 0 {
-			fmt.Fprintf(b, " %d", p.peers[i].id)
+		if id := p.peers[i].id; c.acks&p.seat(id) != 0 {
+			fmt.Fprintf(b, " %d", id)
 		}
 	}
 	if c.acks == 0 {
 		b.WriteString(" nobody")
 	}
 	fmt.Fprintf(b, ", of %v.", *p.members())
-	if s <= p.barrier {
+	if s <= p.barrier && c.e.Kind != consensus.EntryNoop {
 		b.WriteString(" Its value was adopted in phase 1: an earlier ballot may have chosen it.")
 	}
 }
@@ -134,7 +144,7 @@ func (p *Paxos) explainVote(id NodeID) string {
 			s += "it was below our promise then."
 		}
 	}
-	if !p.votes() {
+	if !p.votes {
 		s += fmt.Sprintf(" We are no acceptor: %v.", p.kind)
 	}
 	return s
@@ -161,20 +171,33 @@ func (p *Paxos) explainRole() string {
 		for i := range p.peers {
 			if q := &p.peers[i]; q.promise.done {
 				s += fmt.Sprintf(" %d", q.id)
+				if !p.promisedBy(q.id) {
+					s += fmt.Sprintf(" (which counts once slot %d, which it cannot read, is learned)", q.promise.unknown)
+				}
 			}
 		}
-		if p.members().Unbound() {
+		switch {
+		case !p.own:
+			s += "; its own is not durable yet"
+		case !p.promisedBy(p.cfg.ID):
+			s += fmt.Sprintf("; its own counts once slot %d, which it cannot read, is learned", p.unknown[len(p.unknown)-1].Last)
+		}
+		if p.founding {
 			s += "; the founders are not bound to their stores yet, so it needs all of them"
 		}
+	case x.happy && x.leader == x.ballot:
+		s += "; its own ballot came to nothing, and it waits for the end of this round of the election"
 	case x.happy:
 		s += fmt.Sprintf("; it is content with the leader of ballot %s", show(x.leader))
 	default:
-		s += "; it is unhappy, and takes a ballot when all that it reaches are unhappy, too, and are a quorum. In its last round answered"
+		s += "; it is unhappy, and takes a ballot when all that it reaches are unhappy, too, and are a quorum. In its last round it reached"
+		reached := ""
 		for i := range p.peers {
 			if q := &p.peers[i]; p.answered(q) {
-				s += fmt.Sprintf(" %d (happy: %t)", q.id, q.reply.happy)
+				reached += fmt.Sprintf(" %d (happy: %t)", q.id, q.reply.happy)
 			}
 		}
+		s += cmp.Or(reached, " nobody")
 	}
 	return s + ". As a leader: " + reasons[p.steppedDown] + "."
 }
@@ -205,8 +228,9 @@ func (p *Paxos) explainRead() string {
 		return fmt.Sprintf("The leader has proposed a stop-sign at %d: reads wait for the next epoch.", p.stop)
 	case p.commit < p.barrier:
 		return fmt.Sprintf("What phase 1 found is not all chosen yet: it goes up to %d, and %d is learned.", p.barrier, p.commit)
-	case len(p.reads) > 0:
-		return fmt.Sprintf("%d reads wait for round %d; %d is confirmed.", len(p.reads), p.reads[0].round, p.confirmed)
+	}
+	if n, round := p.rounds.Waiting(); n > 0 {
+		return fmt.Sprintf("%d reads wait for round %d; %d is confirmed.", n, round, p.rounds.Confirmed)
 	}
 	return "No read waits."
 }

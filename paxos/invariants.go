@@ -21,7 +21,7 @@ func (p *Paxos) Check() error {
 	case p.durable > p.seq:
 		return fmt.Errorf("write %d finished, of %d issued", p.durable, p.seq)
 	case p.written.Term > p.promised:
-		return fmt.Errorf("promise %d is below %d, which was written", p.promised, p.written.Term)
+		return fmt.Errorf("promise %s is below %s, which was written", show(p.promised), show(p.written.Term))
 	case p.stopAt != 0 && p.stopAt <= p.commit:
 		return fmt.Errorf("the stop-sign at %d is learned, with everything before it, and the next epoch is not entered", p.stopAt)
 	}
@@ -31,15 +31,15 @@ func (p *Paxos) Check() error {
 // checkEnds looks at both ends of what is learned and of the log (I5).
 func (p *Paxos) checkEnds() error {
 	for _, s := range [...]Slot{p.commit, p.log.last} {
-		c := p.log.holds(s)
+		c := p.log.at(s)
 		switch {
 		case s == p.log.base:
-		case c == nil:
+		case c.e == nil:
 			return fmt.Errorf("slot %d holds nothing", s)
 		case s <= p.commit && !c.learned:
 			return fmt.Errorf("slot %d ≤ commit %d is not learned", s, p.commit)
 		case c.e.Term > p.promised && c.e.Term != Chosen:
-			return fmt.Errorf("slot %d holds a vote at %d, above the promise %d", s, c.e.Term, p.promised)
+			return fmt.Errorf("slot %d holds a vote at %s, above the promise %s", s, show(c.e.Term), show(p.promised))
 		}
 	}
 	return nil
@@ -56,7 +56,7 @@ func (p *Paxos) checkEpochs() error {
 		}
 	}
 	if n := p.epoch().number; n > epochOf(p.promised) {
-		return fmt.Errorf("the promise %d is of an earlier epoch than %d", p.promised, n)
+		return fmt.Errorf("the promise %s is of an earlier epoch than %d", show(p.promised), n)
 	}
 	return nil
 }
@@ -68,16 +68,16 @@ func (p *Paxos) checkPhase() error {
 		return nil
 	}
 	if nodeOf(p.promised) != p.cfg.ID || p.promised != p.campaigned {
-		return fmt.Errorf("our own ballot is %d, and our promise %d", p.campaigned, p.promised)
+		return fmt.Errorf("our own ballot is %s, and our promise %s", show(p.campaigned), show(p.promised))
 	}
 	if p.phase != leading {
 		return nil
 	}
 	switch {
 	case !p.own:
-		return fmt.Errorf("we lead at %d, which we have not promised durably", p.promised)
+		return fmt.Errorf("we lead at %s, which we have not promised durably", show(p.promised))
 	case p.leader != p.cfg.ID:
-		return fmt.Errorf("we lead at %d and follow %d", p.promised, p.leader)
+		return fmt.Errorf("we lead at %s and follow %d", show(p.promised), p.leader)
 	case p.stop != 0 && p.next > p.stop+1:
 		return fmt.Errorf("we have proposed in slot %d, above the stop-sign at %d", p.next-1, p.stop)
 	case p.next > p.commit+1 && p.next <= p.log.last && p.stop == 0:

@@ -31,7 +31,8 @@ type sent struct {
 func (p *Paxos) startLeading(top Slot) {
 	p.phase, p.leader = leading, p.cfg.ID
 	p.barrier, p.next, p.counted = top, top+1, p.commit
-	p.quorumAt, p.nextBeat, p.beat = p.now, p.now, true
+	p.rounds.Reset(p.now)
+	p.nextBeat, p.beat = p.now, true
 	for i := range p.peers {
 		p.peers[i].flow = flow{next: p.commit + 1}
 	}
@@ -39,8 +40,8 @@ func (p *Paxos) startLeading(top Slot) {
 }
 
 // voteOwn votes for e, our own proposal.
-func (p *Paxos) voteOwn(e Entry) {
-	if c := p.log.holds(e.Index); c != nil && c.learned {
+func (p *Paxos) voteOwn(e *Entry) {
+	if c := p.log.at(e.Index); c.e != nil && c.learned {
 		return
 	}
 	p.vote(e)
@@ -68,34 +69,34 @@ func (p *Paxos) Propose(r consensus.Proposal) (Slot, error) {
 func (p *Paxos) propose(kind consensus.EntryKind, from NodeID, id uint64, data []byte) Slot {
 	e := Entry{Index: p.next, Term: p.promised, From: from, ID: id, Kind: kind, Data: data}
 	p.next++
-	p.voteOwn(e)
+	p.voteOwn(&e)
 	p.dirty = true
 	return e.Index
 }
 
 // countOwn counts our own votes, which are votes once they are durable.
 func (p *Paxos) countOwn() {
-	if p.phase != leading {
-		return
-	}
 	for p.counted+1 < p.next {
-		c := p.log.holds(p.counted + 1)
-		if c != nil && c.seq > p.durable {
+		c := p.log.at(p.counted + 1)
+		if c.e != nil && c.seq > p.durable {
 			return
 		}
 		p.counted++
-		if c != nil && p.votes() {
-			p.count(c, 1)
+		if c.e != nil {
+			p.count(c, 0)
 		}
 	}
 }
 
-// count adds a vote for what we proposed in c. As a quorum has voted for it, it is chosen.
-func (p *Paxos) count(c *cell, seat uint64) {
-	if c.learned || c.e.Term != p.promised {
+// count adds a vote, and our own as soon as that is durable, for what we proposed in c. As a quorum has
+// voted for it, it is chosen.
+func (p *Paxos) count(c cell, seat uint64) {
+	if c.learned || c.e.Term != p.campaigned {
 		return
 	}
-	c.acks |= seat
+	if c.acks |= seat; c.seq <= p.durable && p.votes {
+		c.acks |= ownSeat
+	}
 	if p.chosenBy(c.acks) {
 		p.learned(c)
 	}
@@ -111,39 +112,46 @@ func (p *Paxos) chosenBy(acks uint64) bool {
 	return m.IsCommitQuorum(func(id NodeID) bool { return acks&p.seat(id) != 0 })
 }
 
-// seat is the bit that stands for id in a cell's acks.
+// ownSeat is the bit that stands for ourselves in a cell's acks.
+const ownSeat = 1
+
+// seat is the bit that stands for id.
 func (p *Paxos) seat(id NodeID) uint64 {
 	if id == p.cfg.ID {
-		return 1
+		return ownSeat
 	}
 	for i := range p.peers {
 		if p.peers[i].id == id {
-			return 2 << i
+			return ownSeat << (i + 1)
 		}
 	}
 	return 0
 }
 
-// onAccepted counts votes (rule L6): of this ballot, of an acceptor of the epoch, each once.
+// onAccepted counts votes (rule L6): of our ballot, of an acceptor of the epoch, each once. They count
+// when we have been preempted, too: what a quorum has voted for is chosen, whoever leads since.
 func (p *Paxos) onAccepted(m *Message) {
 	q := p.peer(m.From)
-	if p.phase != leading || m.Term != p.promised || q == nil {
+	if m.Term != p.campaigned || q == nil {
 		return
 	}
-	for _, r := range m.Ranges {
-		if r.Last >= p.next {
-			p.contradictions++ // we never proposed that
-			return
+	if p.phase == leading {
+		for _, r := range m.Ranges {
+			if r.Last >= p.next {
+				p.contradictions++ // we never proposed that
+				return
+			}
 		}
+		p.progress(q, m)
+		p.dirty = p.dirty || q.flow.next < p.next // its window may be open again
 	}
-	p.progress(q, m)
 	if !q.counted {
 		return
 	}
 	seat := p.seat(q.id)
 	for _, r := range m.Ranges {
-		for s := max(r.First, p.commit+1); s <= r.Last; s++ {
-			if c := p.log.holds(s); c != nil {
+		for s := max(r.First, p.commit+1); s <= min(r.Last, p.log.last); s++ {
+			if c := p.log.at(s); c.e != nil {
 				p.count(c, seat)
 			}
 		}
@@ -192,20 +200,14 @@ func covers(rs []Range, s Slot) bool {
 // sendAccepts is the only place that sends proposals: to each member what it was not sent, as far as
 // its window goes. They may overtake our own write, as our own vote counts only when that is done.
 func (p *Paxos) sendAccepts(eff *consensus.Effects) {
-	var run []Entry // what the last member was sent, from lo on: often the next one needs the same
-	var lo, after Slot
 	for i := range p.peers {
 		q := &p.peers[i]
 		f := &q.flow
 		p.sendAgain(q, eff)
 		f.next = max(f.next, p.log.base+1)
 		for f.next < p.next && f.bytes < p.cfg.MaxInflight {
-			if run == nil || lo != f.next {
-				lo = f.next
-				run, after = p.gather(lo)
-			}
-			f.next = after
-			if len(run) == 0 {
+			var run []Entry
+			if run, f.next = p.gather(f.next); len(run) == 0 {
 				break
 			}
 			m := p.compose(&eff.Early, Accept, q.id)
@@ -243,8 +245,8 @@ func (p *Paxos) sendAgain(q *peer, eff *consensus.Effects) {
 		}
 		var es []Entry
 		for s := max(x.first, p.log.base+1); s <= x.last; s++ {
-			if c := p.log.holds(s); c != nil && c.e.Term == p.promised && !c.learned && (c.acks&seat == 0 || !q.counted) {
-				es = append(es, c.e)
+			if c := p.log.at(s); c.e != nil && c.e.Term == p.promised && !c.learned && (c.acks&seat == 0 || !q.counted) {
+				es = append(es, *c.e)
 			}
 		}
 		if len(es) == 0 {
@@ -262,37 +264,27 @@ func (p *Paxos) sendAgain(q *peer, eff *consensus.Effects) {
 // overdue reports whether x should have been acknowledged by now.
 func (p *Paxos) overdue(x *sent) bool { return p.now-x.at >= 2*p.interval() }
 
-// gather returns our proposals from slot s on, as many as fit into a message, and where to go on.
-// Slots that are chosen by another ballot are left out: they are learned by value.
+// gather returns our proposals from slot s on, as many as follow one another and fit into a message, and
+// where to go on. Slots that are chosen by another ballot are left out: they are learned by value.
 func (p *Paxos) gather(s Slot) (run []Entry, next Slot) {
-	n, size := 0, 0
-	for next = s; next < p.next; next++ {
-		c := p.log.holds(next)
-		if c == nil || c.e.Term != p.promised {
-			continue
-		}
-		if size += c.e.Size(); n > 0 && size > p.cfg.MaxMessageSize {
-			break
-		}
-		n++
-	}
-	if n == 0 {
-		return nil, next
-	}
-	run = p.log.carve(n)
-	for ; s < next; s++ {
-		if c := p.log.holds(s); c != nil && c.e.Term == p.promised {
-			run = append(run, c.e)
+	for c := p.log.at(s); c.e == nil || c.e.Term != p.promised; c = p.log.at(s) {
+		if s++; s >= p.next {
+			return nil, s
 		}
 	}
-	return run, next
+	size := 0
+	run = p.log.run(s, p.next-1, func(c cell) bool {
+		size += c.e.Size()
+		return c.e.Term == p.promised && (size <= p.cfg.MaxMessageSize || c.e.Index == s)
+	})
+	return run, s + Slot(len(run))
 }
 
 // tickLeader sends heartbeats, gives up a transfer, and steps down if no quorum has followed for an
 // election timeout, or if the disk is stuck.
 func (p *Paxos) tickLeader() {
 	switch {
-	case p.now-p.quorumAt >= p.timeout():
+	case p.now-p.rounds.QuorumAt >= p.timeout():
 		p.stepDown(reasonNoQuorum)
 		return
 	case p.stuck():

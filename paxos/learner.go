@@ -11,7 +11,7 @@ import (
 // a lower ballot may be for another value. All else is learned by value, from anybody who knows.
 
 // learned notes that what c holds is chosen.
-func (p *Paxos) learned(c *cell) {
+func (p *Paxos) learned(c cell) {
 	c.learned, p.dirty = true, true
 	if p.phase == leading && c.e.Index >= p.next { // more is chosen than we can have proposed
 		p.stepDown(reasonBallot)
@@ -27,7 +27,7 @@ func (p *Paxos) learned(c *cell) {
 // nextStop is the lowest stop-sign that is learned above commit, or 0.
 func (p *Paxos) nextStop() Slot {
 	for s := p.commit + 1; s <= p.log.last; s++ {
-		if c := p.log.holds(s); c != nil && c.learned && c.e.Kind == consensus.EntryMembers {
+		if c := p.log.at(s); c.e != nil && c.learned && c.e.Kind == consensus.EntryMembers {
 			return s
 		}
 	}
@@ -42,20 +42,20 @@ func (p *Paxos) learnValue(e Entry) {
 	if s <= p.commit || s > p.commit+window {
 		return
 	}
-	switch c := p.log.holds(s); {
-	case c == nil:
+	switch c := p.log.at(s); {
+	case c.e == nil:
 	case c.learned:
-		if !same(&c.e, &e) {
+		if !same(c.e, &e) {
 			p.contradictions++
 		}
 		return
-	case p.phase == leading && c.e.Term == p.promised && !same(&c.e, &e):
+	case p.phase == leading && c.e.Term == p.promised && !same(c.e, &e):
 		// A higher ballot chose it. Were we to go on, our watermark would cover this slot, and whoever voted
 		// here for our own value would take that for chosen.
 		p.stepDown(reasonBallot)
 	}
 	e.Term = Chosen
-	c := p.log.put(e)
+	c := p.log.put(&e)
 	p.recovered(s)
 	p.learned(c)
 }
@@ -65,7 +65,7 @@ func (p *Paxos) learnValue(e Entry) {
 // we voted for. It is forgotten when the promise is raised (rule F2).
 func (p *Paxos) chosenUpTo(s Slot) {
 	for i := max(p.watermark, p.commit) + 1; i <= min(s, p.log.last); i++ {
-		if c := p.log.holds(i); c != nil && c.e.Term == p.promised && !c.learned {
+		if c := p.log.at(i); c.e != nil && c.e.Term == p.promised && !c.learned {
 			p.learned(c)
 		}
 	}
@@ -94,6 +94,7 @@ type source struct {
 // follow asks the sender of a message of a later epoch for the way there.
 func (p *Paxos) follow(m *Message) {
 	p.hint = source{id: m.From, commit: max(m.Commit, p.commit+1)}
+	p.heard = max(p.heard, p.hint.commit)
 	if p.askAt == 0 {
 		p.askAt = p.now
 	}
@@ -102,6 +103,10 @@ func (p *Paxos) follow(m *Message) {
 // catchUp asks for what we lack, as long as somebody has it. What is missing may be on its way, so
 // that it waits for a heartbeat interval first, and between two questions.
 func (p *Paxos) catchUp() {
+	if max(p.heard, p.missing()) <= p.commit { // nearly always
+		p.askAt = 0
+		return
+	}
 	from := p.source()
 	if from.commit <= p.commit {
 		p.askAt = 0
@@ -139,12 +144,21 @@ func (p *Paxos) source() source {
 	}
 }
 
-// knows is how much member i has learned; -1 is the hint.
+// knows is how much member i has learned, as far as we know; -1 is the hint.
 func (p *Paxos) knows(i int) source {
 	if i < 0 {
 		return p.hint
 	}
-	return source{id: p.peers[i].id, commit: p.peers[i].commit}
+	return source{id: p.peers[i].id, commit: max(p.peers[i].commit, p.missing())}
+}
+
+// missing is a slot that every member will learn sooner or later, and that nobody will tell us of: whoever
+// was removed asks whether its successors have opened their epoch, and need it no longer (rule S7).
+func (p *Paxos) missing() Slot {
+	if p.kind == consensus.NotMember {
+		return p.epoch().opening()
+	}
+	return 0
 }
 
 // mostAsked is how many ranges a question names.
@@ -153,8 +167,8 @@ const mostAsked = 16
 func (p *Paxos) askFor(from source) {
 	m := p.reply(Learn, from.id)
 	for s := p.commit + 1; s <= from.commit && len(m.Ranges) < mostAsked; s++ {
-		c := p.log.holds(s)
-		if c != nil && c.learned {
+		c := p.log.at(s)
+		if c.e != nil && c.learned {
 			continue
 		}
 		if n := len(m.Ranges); n > 0 && m.Ranges[n-1].Last == s-1 {
@@ -190,14 +204,14 @@ func (p *Paxos) onLearn(m *Message) {
 			r.Last = min(r.Last, end)
 		}
 		for s := r.First; s <= min(r.Last, p.log.last); s++ {
-			c := p.log.holds(s)
-			if c == nil || !c.learned {
+			c := p.log.at(s)
+			if c.e == nil || !c.learned {
 				continue
 			}
 			if size += c.e.Size(); len(es) > 0 && size > p.cfg.MaxMessageSize {
 				break
 			}
-			e := c.e
+			e := *c.e
 			e.Term = Chosen
 			es = append(es, e)
 		}
@@ -227,6 +241,7 @@ func (p *Paxos) onLearnReply(m *Message) {
 	}
 	if p.commit < m.Commit && p.commit > before {
 		p.hint = source{id: m.From, commit: m.Commit}
+		p.heard = max(p.heard, m.Commit)
 	}
 }
 

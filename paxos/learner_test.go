@@ -16,7 +16,7 @@ func TestF1AWatermarkTeachesOnlyVotesOfItsOwnBallot(t *testing.T) {
 	r.ask(Message{Kind: Accept, From: 2, To: 1, Term: b(2, 2), Entries: []Entry{command(1, b(2, 2), "old")}})
 	r.ask(Message{Kind: Accept, From: 3, To: 1, Term: b(3, 3), Entries: []Entry{command(2, b(3, 3), "new")}, Commit: 2})
 	require.Zero(t, r.p(1).commit, "our vote in slot 1 proves nothing")
-	require.True(t, r.p(1).log.holds(2).learned)
+	require.True(t, r.p(1).log.at(2).learned)
 	require.Empty(t, r.find(1).applied)
 }
 

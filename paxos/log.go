@@ -1,17 +1,16 @@
 package paxos
 
-import (
-	"slices"
-
-	"github.com/consensus-go/consensus"
-)
+import "slices"
 
 // A log is the slots above base, in memory: each with the last vote there or the chosen value, or
-// nothing. It has holes. Slots lie in pages; nothing outside points into a page, as a slot changes
-// when it is voted on again.
+// nothing. It has holes.
+//
+// Slots lie in pages. Pieces of a page are handed out in writes and messages, and stay as they are for
+// ever: what is put into an empty slot nobody has seen, and a page of which a piece is out is copied
+// before anything that it holds is replaced.
 type log struct {
-	base  Slot    // slots up to here are under a snapshot
-	pages []*page // pages[k] holds the slots from (first+k)*pageSize on; nil: nothing there
+	base  Slot   // slots up to here are under a snapshot
+	pages []page // pages[k] holds the slots from (first+k)*pageSize on
 	first Slot
 	last  Slot // the highest slot that holds something; base if none does
 	bytes int
@@ -19,89 +18,120 @@ type log struct {
 	unwritten []Slot // slots that changed since the last write, in no order
 
 	// Memory that nobody has used yet. It is taken in ever larger pieces, so that an idle group is small.
-	slab    []page
-	arena   []Entry // for writes and messages
+	arena   []Entry // for what lies in pieces
 	ranges  []Range // for acknowledgements
-	growth  int     // of slab
-	growing int     // of arena and ranges
+	growing int     // of both
+	settled bool    // a page has grown to its full size: the next ones begin with it
 }
 
 const (
-	pageSize   = 64
-	mostPages  = 16   // in a slab
+	pageSize   = 1024
 	mostInOne  = 2048 // entries in an arena, and ranges
 	firstArena = 16
 	// window is how far above what it has learned a replica keeps votes.
 	window = 1 << 20
 )
 
-type page [pageSize]cell
-
-// A cell is one slot: one instance of Paxos.
-type cell struct {
-	e       Entry  // the vote, its ballot in Term; or the value learned, and Chosen. Index 0: neither
-	seq     uint64 // the write that holds e
-	acks    uint64 // as the leader: who has voted for e in our ballot, a bit for each seat
-	learned bool   // e is known to be chosen
+// A page is as long as what it holds needs: it grows as its slots are used.
+type page struct {
+	entries []Entry // each the vote, its ballot in Term; or the value learned, and Chosen; Index 0: neither
+	marks   []mark  // of the entry in the same place
+	lent    bool    // a piece of entries was handed out
 }
 
-// unissued is the seq of a cell that the next write will hold.
+// A mark is what we know of an entry. It holds no pointer, so that collecting garbage need not look at it.
+type mark struct {
+	seq     uint64 // the write that holds it
+	acks    uint64 // as its proposer: who has voted for it, a bit for each seat
+	learned bool   // it is known to be chosen
+}
+
+// A cell is one slot that holds something: one instance of Paxos. It is good until the next put.
+type cell struct {
+	e *Entry // nil: the slot is empty
+	*mark
+}
+
+// unissued is the seq of an entry that the next write will hold.
 const unissued = 1<<64 - 1
 
-// at returns the cell of slot s, or nil if nothing was ever put near it.
-func (l *log) at(s Slot) *cell {
-	k := s / pageSize
-	if s <= l.base || k < l.first || k >= l.first+Slot(len(l.pages)) || l.pages[k-l.first] == nil {
-		return nil
+// at returns the cell of slot s, and an empty one if the slot is.
+func (l *log) at(s Slot) cell {
+	if k := s/pageSize - l.first; s > l.base && k < Slot(len(l.pages)) {
+		p, i := &l.pages[k], s%pageSize
+		if i < Slot(len(p.entries)) && p.entries[i].Index != 0 {
+			return cell{&p.entries[i], &p.marks[i]}
+		}
 	}
-	return &l.pages[k-l.first][s%pageSize]
+	return cell{}
 }
 
-// holds returns the cell of slot s if it holds something, else nil.
-func (l *log) holds(s Slot) *cell {
-	if c := l.at(s); c != nil && c.e.Index != 0 {
-		return c
-	}
-	return nil
-}
+// holds reports whether slot s holds something.
+func (l *log) holds(s Slot) bool { return l.at(s).e != nil }
 
 // put makes e what its slot holds, to be written. The slot must be above base.
-func (l *log) put(e Entry) *cell {
-	k := e.Index / pageSize
+func (l *log) put(e *Entry) cell {
 	if len(l.pages) == 0 {
 		l.first = l.base / pageSize
 	}
-	for k >= l.first+Slot(len(l.pages)) {
-		l.pages = append(l.pages, nil)
+	for e.Index/pageSize-l.first >= Slot(len(l.pages)) {
+		l.pages = append(l.pages, page{})
 	}
-	if l.pages[k-l.first] == nil {
-		l.pages[k-l.first] = l.page()
+	p, i := &l.pages[e.Index/pageSize-l.first], int(e.Index%pageSize)
+	if i >= len(p.entries) {
+		l.grow(p, i+1)
 	}
-	c := &l.pages[k-l.first][e.Index%pageSize]
-	if c.e.Index != 0 {
-		l.bytes -= c.e.Size()
+	if old := &p.entries[i]; old.Index != 0 {
+		l.bytes -= old.Size()
+		if p.lent {
+			p.move(len(p.entries))
+		}
 	}
+	c := cell{&p.entries[i], &p.marks[i]}
 	if c.e.Index == 0 || c.seq != unissued {
 		l.unwritten = append(l.unwritten, e.Index)
 	}
-	c.e, c.seq, c.acks = e, unissued, 0
+	*c.e, c.seq, c.acks = *e, unissued, 0
 	l.bytes += e.Size()
 	l.last = max(l.last, e.Index)
 	return c
 }
 
-// page returns an empty page.
-func (l *log) page() *page {
-	if len(l.slab) == 0 {
-		l.growth = min(max(2*l.growth, 1), mostPages)
-		l.slab = make([]page, l.growth)
+// grow makes room for n slots in p.
+func (l *log) grow(p *page, n int) {
+	size := 8
+	for size < n {
+		size *= 4
 	}
-	p := &l.slab[0]
-	l.slab = l.slab[1:]
-	return p
+	if size = min(size, pageSize); l.settled {
+		size = pageSize
+	}
+	l.settled = size == pageSize
+	p.move(size)
 }
 
-// take returns what the write seq is to hold: every slot that changed, in order.
+// move moves what p holds to fresh memory, for n slots.
+func (p *page) move(n int) {
+	p.entries, p.lent = append(make([]Entry, 0, n), p.entries...)[:n], false
+	if n > len(p.marks) {
+		p.marks = append(make([]mark, 0, n), p.marks...)[:n]
+	}
+}
+
+// run returns the entries from slot s on, as many as lie in one page, in slots up to hi that all hold
+// something for which also is true. Slot s must hold something.
+func (l *log) run(s, hi Slot, also func(cell) bool) []Entry {
+	p := &l.pages[s/pageSize-l.first]
+	from := s % pageSize
+	to := from
+	for end := min(hi+1-(s-from), Slot(len(p.entries))); to < end && p.entries[to].Index != 0 && also(cell{&p.entries[to], &p.marks[to]}); to++ {
+	}
+	p.lent = p.lent || to > from
+	return p.entries[from:to:to]
+}
+
+// take returns what the write seq is to hold: every slot that changed, in order. Nearly always they
+// follow one another.
 func (l *log) take(seq uint64) []Entry {
 	if len(l.unwritten) == 0 {
 		return nil
@@ -109,11 +139,21 @@ func (l *log) take(seq uint64) []Entry {
 	if !slices.IsSorted(l.unwritten) {
 		slices.Sort(l.unwritten)
 	}
-	es := l.carve(len(l.unwritten))
-	for _, s := range l.unwritten {
-		c := l.at(s)
+	first, last := l.unwritten[0], l.unwritten[len(l.unwritten)-1]
+	es := l.run(first, last, func(c cell) bool {
+		if c.seq != unissued {
+			return false
+		}
 		c.seq = seq
-		es = append(es, c.e)
+		return true
+	})
+	if len(es) < len(l.unwritten) {
+		es = append(l.carve(len(l.unwritten)), es...)
+		for _, s := range l.unwritten[len(es):] {
+			c := l.at(s)
+			c.seq = seq
+			es = append(es, *c.e)
+		}
 	}
 	l.unwritten = l.unwritten[:0]
 	return es
@@ -144,16 +184,25 @@ func (l *log) carveRange(r Range) []Range {
 // cut forgets slot s and every one above it.
 func (l *log) cut(s Slot) {
 	for i := s; i <= l.last; i++ {
-		if c := l.holds(i); c != nil {
-			l.bytes -= c.e.Size()
-			*c = cell{}
-		}
+		l.clear(i)
 	}
 	l.last = max(l.base, min(l.last, s-1))
-	for l.last > l.base && l.holds(l.last) == nil {
+	for l.last > l.base && !l.holds(l.last) {
 		l.last--
 	}
 	l.unwritten = slices.DeleteFunc(l.unwritten, func(i Slot) bool { return i >= s })
+}
+
+// clear makes slot s empty. What lies there is left to those who were handed it.
+func (l *log) clear(s Slot) {
+	if c := l.at(s); c.e != nil {
+		l.bytes -= c.e.Size()
+		p, i := &l.pages[s/pageSize-l.first], s%pageSize
+		if p.lent {
+			p.move(len(p.entries))
+		}
+		p.entries[i], p.marks[i] = Entry{}, mark{}
+	}
 }
 
 // compact forgets every slot up to s: a snapshot stands for them.
@@ -162,9 +211,8 @@ func (l *log) compact(s Slot) {
 		return
 	}
 	for i := l.base + 1; i <= min(s, l.last); i++ {
-		if c := l.holds(i); c != nil {
+		if c := l.at(i); c.e != nil {
 			l.bytes -= c.e.Size()
-			*c = cell{}
 		}
 	}
 	if drop := min(int(s/pageSize-min(l.first, s/pageSize)), len(l.pages)); drop > 0 {
@@ -177,34 +225,26 @@ func (l *log) compact(s Slot) {
 	l.unwritten = slices.DeleteFunc(l.unwritten, func(i Slot) bool { return i <= s })
 }
 
-// reset empties l, for another use of its memory, with nothing up to base.
+// reset empties l, with nothing up to base.
 func (l *log) reset(base Slot) {
-	l.cut(l.base + 1)
-	l.base, l.last, l.unwritten = base, base, l.unwritten[:0]
-	l.pages = l.pages[:0]
+	*l = log{base: base, last: base, unwritten: l.unwritten[:0]}
 }
 
 // cloneInto copies l into dst.
 func (l *log) cloneInto(dst *log) {
 	pages, unwritten := dst.pages, dst.unwritten
 	*dst = *l
-	dst.slab, dst.arena, dst.ranges = nil, nil, nil
+	dst.arena, dst.ranges = nil, nil
 	dst.unwritten = append(unwritten[:0], l.unwritten...)
 	dst.pages = append(pages[:0], l.pages...)
-	for i, p := range dst.pages {
-		if p != nil {
-			fresh := *p
-			dst.pages[i] = &fresh
-		}
+	for i := range dst.pages {
+		p := &dst.pages[i]
+		p.marks = slices.Clone(p.marks)
+		p.move(len(p.entries))
 	}
 }
 
 // same reports whether two entries are the same value, whatever the ballots.
 func same(a, b *Entry) bool {
 	return a.Kind == b.Kind && a.From == b.From && a.ID == b.ID && string(a.Data) == string(b.Data)
-}
-
-// noop fills a gap.
-func noop(s Slot, b Ballot) Entry {
-	return Entry{Index: s, Term: b, Kind: consensus.EntryNoop}
 }

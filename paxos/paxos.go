@@ -51,8 +51,12 @@ type Paxos struct {
 	snapshot consensus.SnapshotMeta // the newest we have; snapshot.Index ≤ commit
 	unknown  []Range                // votes that were damaged: we may have voted there, for anything below promised
 
-	epochs []epoch              // from that of the snapshot on; the last one is in effect
-	kind   consensus.MemberKind // our own part in it
+	epochs []epoch // from that of the snapshot on; the last one is in effect
+
+	// Our own part in the epoch in effect: see seatPeers.
+	kind     consensus.MemberKind
+	votes    bool // we are an acceptor of it
+	founding bool // its members are not bound to their stores yet
 
 	// What is learned: learner.go. snapshot.Index ≤ handed ≤ commit ≤ log.last.
 	commit    Slot // everything up to here is learned
@@ -62,6 +66,7 @@ type Paxos struct {
 	trimTo    Slot // a witness may trim its log up to here, says the leader
 
 	// Learning from others, and helping them.
+	heard    Slot      // somebody said that it has learned everything up to here
 	hint     source    // who knows more, though it may be no member
 	askAt    Instant   // when to ask for what we lack; 0: we lack nothing
 	asks     uint64    // how often we have asked in vain
@@ -80,13 +85,15 @@ type Paxos struct {
 
 	// What Ready has to do.
 	dirty     bool
-	replies   []Message // they wait for the disk
-	early     []Message // they do not
-	granted   []read    // reads that can be answered
+	replies   []Message        // they wait for the disk
+	early     []Message        // they do not
+	committed []Entry          // what was given out last
+	granted   []consensus.Read // reads that can be answered
 	fetch     []consensus.Fetch
 	snapshots []Message
 	truncate  Slot                    // if not 0, the next write must truncate here first
 	adopt     *consensus.SnapshotMeta // to be adopted by the next write
+	received  bool                    // it is not our own
 	written   consensus.State         // as of the last write
 	seq       uint64                  // the last write issued
 	durable   uint64                  // the last write finished; durable ≤ seq
@@ -161,7 +168,8 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 func (p *Paxos) load(rec consensus.Recovered) error {
 	p.log.base, p.log.last, p.log.first = rec.Snapshot.Index, rec.Snapshot.Index, rec.Snapshot.Index/pageSize
 	p.commit, p.handed = rec.Snapshot.Index, rec.Snapshot.Index
-	for _, e := range rec.Entries {
+	for i := range rec.Entries {
+		e := &rec.Entries[i]
 		if e.Index <= p.log.base {
 			continue
 		}
@@ -248,15 +256,13 @@ func (p *Paxos) stepDown(why reason) {
 	}
 	if p.phase == leading {
 		p.steppedDown = why
-		for _, x := range p.reads {
-			p.granted = append(p.granted, read{id: x.id, lost: true})
-		}
+		p.granted = p.rounds.End(p.granted)
 	}
 	if p.leader == p.cfg.ID {
 		p.leader = 0
 	}
 	p.dirty = true
-	p.phase, p.proposer = idle, proposer{best: p.best, reads: p.reads[:0], rounds: p.rounds[:0], campaigned: p.campaigned}
+	p.phase, p.proposer = idle, proposer{campaigned: p.campaigned, next: p.next, counted: p.counted, rounds: p.rounds}
 }
 
 // role is what the contract calls our phase.

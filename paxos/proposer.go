@@ -27,12 +27,8 @@ type proposer struct {
 	counted     Slot // our own votes are counted up to here
 	uncommitted int  // bytes proposed and not learned to be chosen
 	nextBeat    Instant
-	beat        bool // begin a round now
-	reads       []read
-	rounds      []round
-	round       uint64  // the last one begun
-	confirmed   uint64  // the last one that a commit quorum acknowledged
-	quorumAt    Instant // when that one began: nobody else was elected before
+	beat        bool             // begin a round now
+	rounds      consensus.Rounds // of heartbeats, and the reads that wait for them
 	transfer    transfer
 	noLease     bool // a transfer began: whoever it was meant for may be elected at any time
 }
@@ -49,13 +45,18 @@ type promise struct {
 // promise counts like any other.
 func (p *Paxos) campaign(b, handover Ballot) {
 	p.raise(b, reasonBallot)
-	p.proposer = proposer{best: p.best, reads: p.reads[:0], rounds: p.rounds[:0], campaigned: b, handover: handover}
-	p.phase, p.from, p.ask = preparing, p.commit+1, true
-	p.best.reset(p.commit)
-	p.reported = p.log.last
+	p.begin(preparing)
+	p.handover, p.ask, p.reported = handover, true, p.log.last
 	for i := range p.peers {
 		p.peers[i].promise = promise{}
 	}
+}
+
+// begin makes our promise our own ballot.
+func (p *Paxos) begin(with phase) {
+	p.proposer = proposer{campaigned: p.promised, from: p.commit + 1, rounds: p.rounds}
+	p.best.reset(p.commit)
+	p.phase, p.dirty = with, true
 }
 
 // sendPrepare is the only place that asks for promises: of whoever has not reported everything.
@@ -94,7 +95,7 @@ func (p *Paxos) onPromise(m *Message) {
 		}
 	}
 	for i := range m.Entries {
-		p.weigh(m.Entries[i])
+		p.weigh(&m.Entries[i])
 	}
 	p.reported = max(p.reported, m.Last, m.Commit)
 	p.below = max(p.below, m.Floor)
@@ -111,11 +112,11 @@ func (p *Paxos) onPromise(m *Message) {
 }
 
 // weigh keeps e if nothing of a higher ballot was reported in its slot. Chosen is above them all.
-func (p *Paxos) weigh(e Entry) {
+func (p *Paxos) weigh(e *Entry) {
 	if e.Index <= p.best.base || e.Index > p.commit+window {
 		return
 	}
-	if c := p.best.holds(e.Index); c == nil || c.e.Term < e.Term {
+	if c := p.best.at(e.Index); c.e == nil || c.e.Term < e.Term {
 		p.best.put(e)
 	}
 }
@@ -124,7 +125,7 @@ func (p *Paxos) weigh(e Entry) {
 // long as a damaged slot of its is not known to be chosen, it counts for nothing.
 func (p *Paxos) promisedBy(id NodeID) bool {
 	if id == p.cfg.ID {
-		return p.own && p.votes() && (len(p.unknown) == 0 || p.unknown[len(p.unknown)-1].Last <= p.commit)
+		return p.own && p.votes && (len(p.unknown) == 0 || p.unknown[len(p.unknown)-1].Last <= p.commit)
 	}
 	q := p.peer(id)
 	return q.counted && q.promise.done && q.promise.unknown <= p.commit
@@ -137,12 +138,12 @@ func (p *Paxos) complete() {
 		return
 	}
 	for s := p.from; s <= p.log.last; s++ {
-		if c := p.log.holds(s); c != nil {
-			e := c.e
+		if c := p.log.at(s); c.e != nil {
+			e := *c.e
 			if c.learned {
 				e.Term = Chosen
 			}
-			p.weigh(e)
+			p.weigh(&e)
 		}
 	}
 	p.best.unwritten = p.best.unwritten[:0]
@@ -152,29 +153,39 @@ func (p *Paxos) complete() {
 // adoptValues begins phase 2 with what phase 1 found (rules L4, L5, S2): in each slot the vote of the
 // highest ballot, and a no-op where there is none.
 func (p *Paxos) adoptValues() {
-	top := max(p.reported, p.best.last, p.commit)
+	top := max(p.reported, p.best.last, p.commit, p.epoch().opening())
 	end := p.lastStop(top)
 	if end != 0 {
 		top = end
 	}
 	p.startLeading(top)
 	for s := p.commit + 1; s <= top; s++ {
-		c := p.best.holds(s)
+		c := p.best.at(s)
 		switch {
-		case c == nil:
-			p.voteOwn(noop(s, p.promised))
+		case c.e == nil:
+			p.fill(s)
 		case c.e.Term == Chosen:
-			p.learnValue(c.e)
+			p.learnValue(*c.e)
 		case c.e.Kind == consensus.EntryMembers && s != end:
-			p.voteOwn(noop(s, p.promised)) // voided: see lastStop
+			p.fill(s) // voided: see lastStop
 		default:
-			e := c.e
+			e := *c.e
 			e.Term = p.promised
-			p.voteOwn(e)
+			p.voteOwn(&e)
 		}
 	}
 	p.stop = end
 	p.best.reset(0)
+}
+
+// fill proposes a no-op in slot s, where nothing can be chosen. The one that opens the epoch answers
+// whoever asked for the change.
+func (p *Paxos) fill(s Slot) {
+	e := Entry{Index: s, Term: p.promised, Kind: consensus.EntryNoop}
+	if x := p.epoch(); s == x.opening() {
+		e.From, e.ID = x.from, x.id
+	}
+	p.voteOwn(&e)
 }
 
 // lastStop finds the stop-sign that may be chosen (rule S2), scanning upward: the one that is
@@ -183,8 +194,8 @@ func (p *Paxos) adoptValues() {
 // a vote above it at a higher ballot proves that it was not. What is above the one found is ignored.
 func (p *Paxos) lastStop(top Slot) Slot {
 	for s := p.commit + 1; s <= top; s++ {
-		c := p.best.holds(s)
-		if c == nil || c.e.Kind != consensus.EntryMembers {
+		c := p.best.at(s)
+		if c.e == nil || c.e.Kind != consensus.EntryMembers {
 			continue
 		}
 		if c.e.Term == Chosen || !p.votedAbove(s, c.e.Term, top) {
@@ -197,7 +208,7 @@ func (p *Paxos) lastStop(top Slot) Slot {
 // votedAbove reports whether anything above slot s was reported with a ballot above b.
 func (p *Paxos) votedAbove(s Slot, b Ballot, top Slot) bool {
 	for k := s + 1; k <= top; k++ {
-		if c := p.best.holds(k); c != nil && c.e.Term > b {
+		if c := p.best.at(k); c.e != nil && c.e.Term > b {
 			return true
 		}
 	}

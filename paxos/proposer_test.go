@@ -63,7 +63,7 @@ func TestL2AnAcceptorCountsWhenItHasReportedEverything(t *testing.T) {
 	require.Empty(t, r.ask(first), "the same chunk again")
 	r.ask(Message{Kind: Promise, From: 2, To: 1, Term: mine, Index: 1, Context: 2, Last: 2, Entries: []Entry{command(2, b(1, 3), "b")}})
 	require.Equal(t, consensus.Leader, r.p(1).Status().Role)
-	require.Equal(t, "b", string(r.p(1).log.holds(2).e.Data))
+	require.Equal(t, "b", string(r.p(1).log.at(2).e.Data))
 }
 
 // Paxos Made Simple, §2.2: the value of the highest-numbered proposal among those reported is
@@ -99,8 +99,8 @@ func TestL5L6SlotsAreChosenOutOfOrder(t *testing.T) {
 	}
 	r.settle()
 	p := r.p(1)
-	require.True(t, p.log.holds(3).learned)
-	require.False(t, p.log.holds(1).learned)
+	require.True(t, p.log.at(3).learned)
+	require.False(t, p.log.at(1).learned)
 	require.Zero(t, p.commit, "slots are applied in order")
 	require.Empty(t, r.find(1).applied)
 	r.pass(4 * second / 10)
@@ -133,8 +133,8 @@ func TestL6OnesOwnVoteCountsWithItsOwnWrite(t *testing.T) {
 	r.propose(1, "b")
 	r.settle(among(1, 2))
 	n.p.Persisted(first)
-	require.True(t, n.p.log.holds(1).learned)
-	require.False(t, n.p.log.holds(2).learned)
+	require.True(t, n.p.log.at(1).learned)
+	require.False(t, n.p.log.at(2).learned)
 }
 
 func TestL6OnlyVotesForWhatWasProposedCount(t *testing.T) {
@@ -155,11 +155,47 @@ func TestL6OnlyVotesForWhatWasProposedCount(t *testing.T) {
 		c.m.Kind, c.m.To = Accepted, 1
 		r.ask(c.m)
 		require.Equal(t, c.contradictions, r.p(1).contradictions-before, name)
-		require.False(t, r.p(1).log.holds(1).learned, name)
+		require.False(t, r.p(1).log.at(1).learned, name)
 	}
 	m := Message{Kind: Accepted, Group: 1, From: 2, To: 1, Term: mine, Promised: mine, Ranges: []Range{{First: 1, Last: 1}}, Incarnation: 999}
 	r.p(1).Step(&m)
-	require.False(t, r.p(1).log.holds(1).learned, "another store than the one admitted")
+	require.False(t, r.p(1).log.at(1).learned, "another store than the one admitted")
+}
+
+// What a quorum has voted for is chosen, whoever has been promised something since.
+func TestL6LateVotesCountForAProposerThatWasPreempted(t *testing.T) {
+	r := newRig(t, bound(3))
+	r.elect(1)
+	r.settle()
+	r.propose(1, "a")
+	r.propose(1, "b")
+	r.settle(func(m *Message) bool { return m.Kind == Accept && m.To == 2 })
+	late := r.flight(Accepted)
+	r.ask(Message{Kind: Accept, From: 3, To: 1, Term: b(9, 3), Entries: []Entry{command(2, b(9, 3), "c")}})
+	require.Equal(t, consensus.Follower, r.p(1).Status().Role)
+	for _, m := range late {
+		r.ask(m)
+	}
+	require.Equal(t, Slot(1), r.p(1).commit, "the vote for slot 2 is no longer ours")
+	require.Equal(t, []string{"a"}, r.find(1).applied)
+}
+
+// Our own vote counts late as well, and no earlier than it is durable.
+func TestL6ALateVoteCountsWithOurOwnDurableOne(t *testing.T) {
+	r := newRig(t, bound(3))
+	r.elect(1)
+	r.settle()
+	n := r.find(1)
+	n.hold = true
+	r.propose(1, "a")
+	r.settle(func(m *Message) bool { return m.Kind == Accept && m.To == 2 })
+	late := r.flight(Accepted)
+	r.ask(Message{Kind: Lead, From: 3, To: 1, Term: b(9, 3)})
+	r.ask(late[0])
+	require.Zero(t, n.p.commit, "one vote of three is durable")
+	r.persist(n)
+	r.pump(n)
+	require.Equal(t, Slot(1), n.p.commit)
 }
 
 func TestL7ALeaderThatIsRefusedStepsDown(t *testing.T) {
@@ -211,7 +247,7 @@ func TestAFloorIsNotAnEmptyLog(t *testing.T) {
 	r.campaign(3)
 	r.settle()
 	require.Equal(t, consensus.Candidate, r.p(3).Status().Role, "it must learn what is below the floor first")
-	require.Nil(t, r.p(3).log.holds(1))
+	require.False(t, r.p(3).log.holds(1))
 }
 
 func TestCommitQuorumsMayBeSmall(t *testing.T) {

@@ -2,32 +2,13 @@ package paxos
 
 import "github.com/consensus-go/consensus"
 
-// A read waits for an index at which it is linearizable.
-type read struct {
-	id    uint64
-	index Slot    // what was learned when its round began; 0: it has no round yet
-	round uint64  // the first round that began after it
-	until Instant // the end of the lease that answers it; 0: none
-	lost  bool    // leadership was, so there is no answer
-	begun bool
-}
-
-// A round is one broadcast of heartbeats.
-type round struct {
-	number uint64
-	began  Instant
-}
-
-// maxRounds is how many rounds may be under way. A read waits rather than begin one more.
-const maxRounds = 64
-
 // Read queues a read.
 func (p *Paxos) Read(id uint64) error {
 	if p.phase != leading {
 		return p.notLeader()
 	}
 	p.dirty = true
-	p.reads = append(p.reads, read{id: id})
+	p.rounds.Ask(id)
 	return nil
 }
 
@@ -36,45 +17,23 @@ func (p *Paxos) Read(id uint64) error {
 // Once we have proposed a stop-sign no read begins: acceptors who do not know it to be chosen would
 // confirm it while the next epoch already chooses.
 func (p *Paxos) beginReads() {
-	if p.commit < p.barrier || p.stop != 0 || len(p.reads) == 0 || p.reads[len(p.reads)-1].begun {
-		return
-	}
-	until := p.leaseUntil()
-	leased := p.now < until
-	if !leased && len(p.rounds) == maxRounds {
-		return
-	}
-	for i := range p.reads {
-		x := &p.reads[i]
-		if x.begun {
-			continue
-		}
-		x.begun, x.index, x.round = true, p.commit, p.round+1
-		if leased {
-			x.until, x.round = until, p.confirmed
-		} else {
-			p.beat = true
-		}
+	if p.commit >= p.barrier && p.stop == 0 && p.rounds.Assign(p.commit, p.now, p.leaseUntil()) {
+		p.beat = true
 	}
 }
 
-// beatRound begins a round of heartbeats if one is due. An answer names its round, and so confirms our
-// leadership as of the beginning of that round and no later. The heartbeat says whether we reach a
-// quorum: without that it earns no lease, and so keeps nobody from electing another.
+// beatRound begins a round of heartbeats if one is due. The heartbeat says whether we reach a quorum:
+// without that it earns no lease, and so keeps nobody from electing another.
 func (p *Paxos) beatRound(eff *consensus.Effects) {
 	if !p.beat {
 		return
 	}
 	p.beat = false
 	p.nextBeat = p.now + p.interval()
-	p.round++
-	if len(p.rounds) == maxRounds {
-		p.rounds = p.rounds[:copy(p.rounds, p.rounds[1:])]
-	}
-	p.rounds = append(p.rounds, round{p.round, p.now})
+	number := p.rounds.Begin(p.now)
 	for i := range p.peers {
 		m := p.compose(&eff.Early, Lead, p.peers[i].id)
-		m.Context, m.Floor = p.round, p.floor()
+		m.Context, m.Floor = number, p.floor()
 		if p.stop == 0 && !p.noLease {
 			m.Flags = consensus.FlagHappy
 		}
@@ -86,7 +45,7 @@ func (p *Paxos) beatRound(eff *consensus.Effects) {
 // not acknowledged for two intervals what it was sent, that is sent again.
 func (p *Paxos) onLeadReply(m *Message) {
 	q := p.peer(m.From)
-	if p.phase != leading || m.Term != p.promised || q == nil || m.Context > p.round {
+	if p.phase != leading || m.Term != p.promised || q == nil || m.Context > p.rounds.Last {
 		return
 	}
 	f := &q.flow
@@ -100,37 +59,25 @@ func (p *Paxos) onLeadReply(m *Message) {
 // without one of them, who had promised nothing above our ballot. It also shows that we can commit: a
 // leader who cannot must let others lead.
 func (p *Paxos) confirm() {
-	if len(p.rounds) == 0 && len(p.reads) == 0 {
+	if p.rounds.Idle() {
 		return
 	}
-	agreed := consensus.Agreed(p.members(), func(id NodeID) uint64 {
+	p.granted = p.rounds.Confirm(consensus.Agreed(p.members(), func(id NodeID) uint64 {
 		if id == p.cfg.ID {
-			return p.round
+			return p.rounds.Last
 		}
 		if q := p.peer(id); q.counted {
 			return q.flow.round
 		}
 		return 0
-	})
-	for len(p.rounds) > 0 && p.rounds[0].number <= agreed {
-		p.confirmed, p.quorumAt = p.rounds[0].number, p.rounds[0].began
-		p.rounds = p.rounds[:copy(p.rounds, p.rounds[1:])]
-	}
-	k := 0
-	for k < len(p.reads) && p.reads[k].begun && p.reads[k].round <= p.confirmed {
-		p.granted = append(p.granted, p.reads[k])
-		k++
-	}
-	p.reads = p.reads[:copy(p.reads, p.reads[k:])]
+	}), p.granted)
 }
 
-// leaseUntil is until when reads need no round (rules H1 to H4), or 0. Those who confirmed the last
-// round promise nobody else anything for the lease's time after they heard it, which was not before
-// it began; less an eighth, for clocks that run apart.
+// leaseUntil is until when reads need no round (rules H1 to H4), or 0. A transfer ends the lease for the
+// whole ballot, and so does a stop-sign.
 func (p *Paxos) leaseUntil() Instant {
-	lease := p.members().Lease
-	if lease == 0 || p.noLease || p.stop != 0 || p.confirmed == 0 {
+	if p.noLease || p.stop != 0 {
 		return 0
 	}
-	return p.quorumAt + Instant(lease-lease/8)
+	return p.rounds.Lease(p.members().Lease)
 }

@@ -19,11 +19,21 @@ func (p *Paxos) Ready(eff *consensus.Effects) bool {
 	p.early = p.early[:0]
 	p.flushWrite(eff)
 	p.sendPrepare(eff)
+	p.flushReplies(eff)
+	p.deliver(eff)
+	return volume(eff) > before
+}
+
+// flushReplies sends what the handlers answered, once this write is durable. Messages are large: if nothing
+// else is sent, the two lists trade places.
+func (p *Paxos) flushReplies(eff *consensus.Effects) {
+	if len(eff.Messages) == 0 {
+		eff.Messages, p.replies = p.replies, eff.Messages
+		return
+	}
 	eff.Messages = append(eff.Messages, p.replies...)
 	clear(p.replies)
 	p.replies = p.replies[:0]
-	p.deliver(eff)
-	return volume(eff) > before
 }
 
 // lead does what only a leader does.
@@ -59,9 +69,15 @@ func (p *Paxos) flushWrite(eff *consensus.Effects) {
 	if p.durable == p.seq {
 		p.began = p.now
 	}
+	adopt := p.adopt
+	if adopt != nil && !p.received && p.written.Commit < adopt.Index {
+		adopt, p.dirty = nil, true // the next write: storage keeps what is under it for learners only if this one says it is chosen
+	} else {
+		p.adopt = nil
+	}
 	p.seq++
-	eff.Write = consensus.Write{Group: p.cfg.Group, Seq: p.seq, Snapshot: p.adopt, Truncate: p.truncate, Entries: p.log.take(p.seq), State: state}
-	p.adopt, p.truncate, p.written = nil, 0, state
+	eff.Write = consensus.Write{Group: p.cfg.Group, Seq: p.seq, Snapshot: adopt, Truncate: p.truncate, Entries: p.log.take(p.seq), State: state}
+	p.truncate, p.written = 0, state
 	if p.phase != idle && p.promiseSeq == 0 {
 		p.promiseSeq = p.seq
 	}
@@ -69,13 +85,13 @@ func (p *Paxos) flushWrite(eff *consensus.Effects) {
 
 // Persisted notes what has become durable: our promise, and our votes.
 func (p *Paxos) Persisted(seq uint64) {
-	p.dirty = true
 	p.durable, p.began = seq, p.now
+	p.dirty = p.dirty || p.handed < p.commit
 	if p.promiseSeq != 0 && seq >= p.promiseSeq && !p.own {
 		p.own = true
 		switch p.phase {
 		case claiming:
-			p.startLeading(p.commit)
+			p.adoptValues()
 		case preparing:
 			p.complete()
 		}
@@ -86,43 +102,47 @@ func (p *Paxos) Persisted(seq uint64) {
 // deliver gives out what is chosen and durable here, without its ballot: that differs between
 // replicas, and what is made of it must not. And what can be read, and what is asked of storage.
 func (p *Paxos) deliver(eff *consensus.Effects) {
-	to := p.handed
-	for to < p.commit && p.log.holds(to+1).seq <= p.durable {
-		to++
-	}
-	if to > p.handed && len(eff.Committed) == 0 {
-		es := p.log.carve(int(to - p.handed))
-		for p.handed < to {
-			p.handed++
-			e := p.log.holds(p.handed).e
-			e.Term = 0
-			es = append(es, e)
-		}
-		eff.Committed = es
+	if p.handed < p.commit && len(eff.Committed) == 0 {
+		p.hand()
+		eff.Committed = p.committed
 	}
 	for _, x := range p.granted {
-		a := consensus.Read{ID: x.id, Index: x.index, Until: x.until}
-		if x.lost {
-			a.Err = p.notLeader()
+		if x.Err != nil {
+			x.Err = p.notLeader() // who leads now
 		}
-		eff.Reads = append(eff.Reads, a)
+		eff.Reads = append(eff.Reads, x)
 	}
 	eff.Fetch = append(eff.Fetch, p.fetch...)
 	eff.Snapshots = append(eff.Snapshots, p.snapshots...)
 	p.granted, p.fetch, p.snapshots = p.granted[:0], p.fetch[:0], p.snapshots[:0]
 }
 
+// hand makes p.committed what follows the last that was given out, as far as it is chosen and durable here.
+func (p *Paxos) hand() {
+	clear(p.committed)
+	p.committed = p.committed[:0]
+	for p.handed < p.commit {
+		c := p.log.at(p.handed + 1)
+		if c.seq > p.durable {
+			return
+		}
+		p.committed = append(p.committed, *c.e)
+		p.committed[len(p.committed)-1].Term = 0
+		p.handed++
+	}
+}
+
 // Status describes the replica.
 func (p *Paxos) Status() consensus.Status {
 	x := p.epoch()
 	durable := p.commit
-	for durable > p.log.base && p.log.holds(durable).seq > p.durable {
+	for durable > p.log.base && p.log.at(durable).seq > p.durable {
 		durable--
 	}
 	return consensus.Status{
 		ID: p.cfg.ID, Kind: p.kind, Role: p.role(), Term: p.promised, Leader: p.leader,
 		Commit: p.commit, Last: p.log.last, Durable: durable, Snapshot: p.snapshot.Index,
-		Members: x.members, MembersIndex: x.index, Changing: p.stop != 0 || p.stopAt != 0 || x.members.Unbound(),
+		Members: x.members, MembersIndex: x.opening(), Changing: p.stop != 0 || p.stopAt != 0 || p.commit < x.opening() || p.founding,
 		Transferring: p.transfer.to, Uncommitted: p.uncommitted, LogBytes: p.log.bytes,
 		Contradictions: p.contradictions, Ignored: p.ignored, Refused: p.isStranger(),
 	}

@@ -2,7 +2,6 @@ package paxos
 
 import (
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,13 +12,14 @@ import (
 // A rig is a cluster under a test's hand: messages are delivered when the test says so, writes are
 // durable at once unless a node's disk is held.
 type rig struct {
-	t     *testing.T
+	t     require.TestingT // a *rapid.T can shrink what fails
 	cfg   consensus.EngineConfig
 	nodes []*testNode
 	net   []Message
 	now   Instant
 	cut   func(from, to NodeID) bool
 	value map[Slot]string // what was applied, anywhere
+	watch func(*testNode) // if not nil: called after every write that has become durable
 }
 
 type testNode struct {
@@ -28,8 +28,11 @@ type testNode struct {
 	disk    consensus.Recovered
 	entries map[Slot]Entry
 	pending []consensus.Write // not durable yet
+	durable uint64            // the last one that is
 	held    []waiting
 	hold    bool
+	handed  Slot   // how far the state machine is, and
+	config  []byte // the last stop-sign that it has seen
 	applied []string
 	reads   []consensus.Read
 	last    consensus.Write
@@ -59,7 +62,7 @@ func bound(n int) Members {
 
 func store(id NodeID) uint64 { return uint64(id) * 11 }
 
-func newRig(t *testing.T, m Members, spares ...NodeID) *rig {
+func newRig(t require.TestingT, m Members, spares ...NodeID) *rig {
 	r := &rig{t: t, now: 1, cut: func(NodeID, NodeID) bool { return false }, value: make(map[Slot]string)}
 	r.cfg = consensus.EngineConfig{Group: 1, Members: m, ElectionTimeout: time.Second, Seed: 1}
 	m.All(func(id NodeID) { r.start(id, consensus.Recovered{Incarnation: store(id)}) })
@@ -87,11 +90,27 @@ func (r *rig) start(id NodeID, rec consensus.Recovered) *testNode {
 		r.nodes = append(r.nodes, n)
 	}
 	*n = testNode{id: id, p: e.(*Paxos), disk: rec, entries: make(map[Slot]Entry), applied: n.applied}
+	r.restore(n, rec.Snapshot)
 	for _, e := range rec.Entries {
 		n.entries[e.Index] = e
 	}
 	n.p.Tick(r.now)
 	return n
+}
+
+// restore puts a snapshot into the state machine of a node.
+func (r *rig) restore(n *testNode, meta consensus.SnapshotMeta) {
+	n.handed, n.config = meta.Index, meta.Config
+	for s := Slot(len(n.applied)) + 1; s <= meta.Index; s++ {
+		n.applied = append(n.applied, r.value[s])
+	}
+}
+
+// compact has a node take a snapshot of its state machine.
+func (r *rig) compact(id NodeID) {
+	n := r.find(id)
+	n.p.Compacted(consensus.SnapshotMeta{Index: n.handed, Config: n.config})
+	r.pump(n)
 }
 
 // crash loses what is not durable, and boots the node again.
@@ -125,6 +144,9 @@ func (r *rig) pump(n *testNode) {
 		if eff.Write.Seq != 0 {
 			n.pending = append(n.pending, eff.Write)
 			n.last = eff.Write
+			if s := eff.Write.Snapshot; s != nil && s.Index > n.handed {
+				r.restore(n, *s)
+			}
 		}
 		for _, m := range eff.Messages {
 			if len(n.pending) == 0 {
@@ -134,9 +156,11 @@ func (r *rig) pump(n *testNode) {
 			}
 		}
 		for _, e := range eff.Committed {
-			v := e.Kind.String()
-			if e.Kind == consensus.EntryCommand {
-				v = string(e.Data)
+			v := valueOf(&e)
+			n.handed++
+			require.Equal(r.t, n.handed, e.Index, "in order, each once")
+			if e.Kind == consensus.EntryMembers {
+				n.config = e.Data
 			}
 			n.applied = append(n.applied, v)
 			if was, ok := r.value[e.Index]; ok {
@@ -145,6 +169,13 @@ func (r *rig) pump(n *testNode) {
 			r.value[e.Index] = v
 		}
 		n.reads = append(n.reads, eff.Reads...)
+		for _, m := range eff.Snapshots { // the stream arrives with its header
+			r.net = append(r.net, m)
+			n.p.SnapshotSent(m.To, nil)
+		}
+		for _, f := range eff.Fetch { // storage retains nothing below a snapshot
+			n.p.Fetched(f, nil, consensus.ErrCompacted)
+		}
 		if !n.hold {
 			r.persist(n)
 		}
@@ -153,9 +184,19 @@ func (r *rig) pump(n *testNode) {
 	}
 }
 
+// valueOf is what an entry says, whatever its ballot.
+func valueOf(e *Entry) string {
+	if e.Kind == consensus.EntryCommand {
+		return string(e.Data)
+	}
+	return e.Kind.String()
+}
+
 // persist makes everything pending durable.
 func (r *rig) persist(n *testNode) {
-	for _, w := range n.pending {
+	for len(n.pending) > 0 {
+		w := n.pending[0]
+		n.pending = n.pending[1:]
 		if w.Snapshot != nil {
 			n.disk.Snapshot = *w.Snapshot
 		}
@@ -167,10 +208,12 @@ func (r *rig) persist(n *testNode) {
 		for _, e := range w.Entries {
 			n.entries[e.Index] = e
 		}
-		n.disk.State = w.State
+		n.disk.State, n.durable = w.State, w.Seq
+		if r.watch != nil {
+			r.watch(n)
+		}
 		n.p.Persisted(w.Seq)
 	}
-	n.pending = nil
 	for _, h := range n.held {
 		r.net = append(r.net, h.m)
 	}

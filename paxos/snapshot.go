@@ -66,9 +66,9 @@ func (p *Paxos) onSnapshot(m *Message) {
 	if p.phase == leading { // somebody else leads, and may have chosen other values than ours
 		p.stepDown(reasonBallot)
 	}
-	x, _ := decodeEpoch(m.Data) // checked at the gate
+	x, _ := decodeEpoch(m.Data) // checked at the gate; of the founding epoch there is no record
 	meta := consensus.SnapshotMeta{Index: m.Index, Config: m.Data}
-	p.snapshot, p.adopt = meta, &meta
+	p.snapshot, p.adopt, p.received = meta, &meta, true
 	p.log.compact(meta.Index)
 	p.commit, p.handed = meta.Index, meta.Index
 	p.watermark = max(p.watermark, meta.Index)
@@ -97,7 +97,7 @@ func (p *Paxos) Compacted(meta consensus.SnapshotMeta) {
 // compactTo makes meta our newest snapshot. Of the epochs we keep the one in which it was taken.
 func (p *Paxos) compactTo(meta consensus.SnapshotMeta) {
 	p.dirty = true
-	p.snapshot, p.adopt = meta, &meta
+	p.snapshot, p.adopt, p.received = meta, &meta, false
 	p.log.compact(meta.Index)
 	k := len(p.epochs) - 1
 	for k > 0 && p.epochs[k].index > meta.Index {

@@ -23,8 +23,9 @@ func (p *Paxos) CloneInto(dst consensus.Engine) {
 		d.peers[i].flow.sent = slices.Clone(d.peers[i].flow.sent)
 	}
 	d.services = append(old.services[:0], p.services...)
-	d.rounds = append(old.rounds[:0], p.rounds...)
-	d.reads = append(old.reads[:0], p.reads...)
+	d.rounds = old.rounds
+	p.rounds.CloneInto(&d.rounds)
+	d.committed = nil
 	d.granted = append(old.granted[:0], p.granted...)
 	d.fetch = append(old.fetch[:0], p.fetch...)
 	d.replies = cloneMessages(old.replies, p.replies)
@@ -46,7 +47,7 @@ func cloneMessages(dst, src []Message) []Message {
 func (p *Paxos) AppendState(b []byte) []byte {
 	e := encoder{b}
 	e.put(uint64(p.cfg.ID), p.incarnation, uint64(p.promised), uint64(p.commit), uint64(p.handed), uint64(p.watermark), uint64(p.stopAt),
-		uint64(p.snapshot.Index), uint64(p.truncate), uint64(p.written.Term), p.seq, p.durable, p.draws, p.asks, uint64(p.trimTo))
+		uint64(p.snapshot.Index), uint64(p.truncate), uint64(p.written.Term), p.seq, p.durable, p.draws, p.asks, uint64(p.trimTo), uint64(p.heard))
 	e.put(uint64(p.phase), uint64(p.leader), uint64(p.leaseTo), uint64(p.hint.id), uint64(p.hint.commit))
 	e.flag(p.ticked, p.dirty, p.adopt != nil, p.stuck(), p.now < p.leaseEnd, p.askAt != 0, p.now >= p.askAt)
 	e.ranges(p.unknown)
@@ -63,7 +64,11 @@ func (p *Paxos) AppendState(b []byte) []byte {
 		e.put(uint64(x.to), x.epoch)
 		e.flag(x.fetching, x.sending)
 	}
-	e.reads(p.granted)
+	e.put(uint64(len(p.granted)))
+	for _, x := range p.granted {
+		e.put(x.ID, uint64(x.Index))
+		e.flag(x.Err != nil, x.Until != 0)
+	}
 	for _, queue := range [...][]Message{p.replies, p.early, p.snapshots} {
 		e.put(uint64(len(queue)))
 		for i := range queue {
@@ -112,15 +117,15 @@ func (e *encoder) ranges(rs []Range) {
 func (e *encoder) log(p *Paxos, l *log) {
 	e.put(uint64(l.base), uint64(l.last))
 	for s := l.base + 1; s <= l.last; s++ {
-		c := l.holds(s)
-		if c == nil {
+		c := l.at(s)
+		if c.e == nil {
 			continue
 		}
-		x := &c.e
+		x := c.e
 		e.put(uint64(s), uint64(x.Term), uint64(x.From), x.ID, uint64(x.Kind))
 		e.bytes(x.Data)
 		e.flag(c.learned, c.seq > p.durable, c.seq == unissued)
-		if p.phase == leading {
+		if x.Term == p.campaigned {
 			e.put(c.acks)
 		}
 	}
@@ -133,27 +138,16 @@ func (e *encoder) election(p *Paxos) {
 }
 
 func (e *encoder) proposer(p *Paxos) {
-	e.put(uint64(p.campaigned))
+	e.put(uint64(p.campaigned), uint64(p.next), uint64(p.counted))
 	if p.phase == idle {
 		return
 	}
-	e.put(uint64(p.from), uint64(p.reported), uint64(p.below), p.promiseSeq, uint64(p.next), uint64(p.barrier), uint64(p.stop), uint64(p.counted),
-		uint64(p.uncommitted), uint64(p.handover), p.round, p.confirmed, uint64(p.transfer.to))
+	e.put(uint64(p.from), uint64(p.reported), uint64(p.below), p.promiseSeq, uint64(p.barrier), uint64(p.stop),
+		uint64(p.uncommitted), uint64(p.handover), uint64(p.transfer.to))
 	e.flag(p.own, p.ask, p.beat, p.noLease, p.transfer.sent, p.now >= p.transfer.deadline, p.now >= p.nextBeat,
-		p.now-p.quorumAt >= p.timeout(), p.now < p.leaseUntil())
+		p.now-p.rounds.QuorumAt >= p.timeout(), p.now < p.leaseUntil())
 	e.log(p, &p.best)
-	e.reads(p.reads)
-	for _, r := range p.rounds {
-		e.put(r.number)
-	}
-}
-
-func (e *encoder) reads(rs []read) {
-	e.put(uint64(len(rs)))
-	for _, x := range rs {
-		e.put(x.id, uint64(x.index), x.round)
-		e.flag(x.begun, x.lost, x.until != 0)
-	}
+	e.b = p.rounds.AppendState(e.b)
 }
 
 func (e *encoder) peer(p *Paxos, q *peer) {

@@ -8,7 +8,7 @@ func (p *Paxos) Step(m *Message) {
 		p.ignored++
 		return
 	}
-	p.dirty = true
+	p.dirty = p.dirty || m.Kind != Accepted // see onAccepted
 	p.meet(m)
 	switch m.Kind {
 	case Learn:
@@ -126,11 +126,14 @@ func (p *Paxos) wellFormed(m *Message) bool {
 		}
 		return p.orderly(m)
 	case EpochSnapshot:
-		if len(m.Data) == 0 { // from the founding epoch, in which nothing but its end is chosen
+		if m.Index == 0 || len(m.Entries) > 0 {
 			return false
 		}
+		if len(m.Data) == 0 { // of the founding epoch
+			return true
+		}
 		x, err := decodeEpoch(m.Data)
-		return err == nil && m.Index > 0 && x.index <= m.Index && len(m.Entries) == 0
+		return err == nil && x.index <= m.Index
 	}
 	return false
 }
@@ -179,7 +182,8 @@ func (p *Paxos) meet(m *Message) {
 		q.counted = p.members().Votes(q.id) && p.admits(q.id, m.Incarnation)
 		q.flow.next = p.from
 	}
-	q.commit = max(q.commit, m.Commit)
+	q.commit, p.heard = max(q.commit, m.Commit), max(p.heard, m.Commit)
+	p.dirty = p.dirty || p.heard > p.commit
 	if m.Kind != Accept && m.Kind != Lead {
 		q.held, q.floor = max(q.held, m.Commit), max(q.floor, m.Floor)
 	}

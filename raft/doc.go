@@ -73,10 +73,28 @@
 //   - A membership change names the whole new membership. If the electors stay the same one entry
 //     suffices; otherwise it is joint, C_old,new and then C_new. New electors must be learners first.
 //
+// # Partial connectivity
+//
+// Links may fail so that some replicas reach others and not all (Omni-Paxos, EuroSys 2023, §2.2). What Raft makes of
+// the three topologies in which protocols have hung:
+//
+//   - Quorum-loss: all links are down but those of one follower, which hears the leader. The leader steps down
+//     after an election timeout, as no quorum answers it, and falls silent; within two more the follower is elected.
+//   - Chained: of three, a follower and the leader do not hear one another. Its pre-votes are refused by the third, which hears the
+//     leader, and raise no term. It gets nothing until the link returns, as a follower learns from the leader alone.
+//   - Constrained election: the only one that reaches a quorum lacks entries that others have. It cannot be elected as
+//     long as those others are needed for the quorum. That is the rule itself, and no lack of this implementation:
+//     a vote for a log that is not up to date could lose what is committed (§5.4.1), and a log travels only from a
+//     leader to its followers. The group is without a leader until the links change; nothing is lost, and no term is spent.
+//
+// In the last case an operator must restore, or route around, one link between two replicas such that one of those whose
+// logs are up to date reaches a quorum: it is elected, and brings the others up to date, after which any of them can lead.
+// WhyNotLeader and WhyNoVote (Explain) tell who refuses whom. Changing the membership does not help, as that needs a leader.
+// Package paxos elects whoever reaches a quorum, in all three.
+//
 // # Limits
 //
-// A replica leads only if its log is up to date, so Raft, unlike Paxos, may be left without a leader
-// when links fail in such a way that the only replica that reaches a quorum has a stale log ("constrained
-// election", Omni-Paxos 2023). Raft tolerates crashes, not lies: a peer that breaks the protocol is
-// noticed (Status.Contradictions) where that is possible, and not defended against.
+// A replica leads only if its log is up to date, which may leave a group without a leader: see constrained election,
+// above. Raft tolerates crashes, not lies: a peer that breaks the protocol is noticed (Status.Contradictions) where
+// that is possible, and not defended against.
 package raft

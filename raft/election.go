@@ -201,8 +201,8 @@ func (r *Raft) lead() {
 	r.role, r.leader = consensus.Leader, r.cfg.ID
 	r.termStart = r.log.last + 1
 	r.uncommitted, r.settled = 0, r.log.last
-	r.quorumAt, r.nextBeat = r.now, r.now
-	r.beat, r.noLease, r.confirmed, r.round = true, false, 0, 0
+	r.rounds.Reset(r.now)
+	r.nextBeat, r.beat, r.noLease = r.now, true, false
 	for i := range r.peers {
 		r.peers[i].round = 0
 		r.begin(&r.peers[i])

@@ -217,8 +217,9 @@ func (r *Raft) explainRead() string {
 		return fmt.Sprintf("Node %d is a %v; node %d leads (0: nobody known).", r.cfg.ID, r.role, r.leader)
 	case r.commit < r.termStart:
 		return fmt.Sprintf("The leader has not committed an entry of its term yet: its first is at %d, the commit index is %d (§8).", r.termStart, r.commit)
-	case len(r.reads) > 0:
-		return fmt.Sprintf("%d reads wait for heartbeat round %d; a quorum has acknowledged %d.", len(r.reads), r.reads[0].round, r.confirmed)
+	}
+	if n, round := r.rounds.Waiting(); n > 0 {
+		return fmt.Sprintf("%d reads wait for heartbeat round %d; a quorum has acknowledged %d.", n, round, r.rounds.Confirmed)
 	}
 	return "No read waits."
 }

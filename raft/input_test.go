@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/sim/enginetest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -77,7 +78,7 @@ func TestAContradictionIsCountedAndDropped(t *testing.T) {
 	}
 	compacted := func(c *cluster) {
 		follower(c)
-		c.node(1).compact()
+		c.Node(1).Compact()
 	}
 	for name, x := range map[string]struct {
 		before func(*cluster)
@@ -95,13 +96,13 @@ func TestAContradictionIsCountedAndDropped(t *testing.T) {
 		c := subject(t, 3, 2, 1, 2)
 		x.before(c)
 		r := c.raft(1)
-		last, commit, applied := r.log.last, r.commit, c.node(1).applied
+		last, commit, applied := r.log.last, r.commit, c.Node(1).Applied
 		x.m.To, x.m.Incarnation = 1, uint64(x.m.From)
 		r.Step(&x.m)
 		require.EqualValues(t, 1, r.Status().Contradictions, name)
 		r.contradictions = 0
-		c.node(1).input(func() {})
-		require.Equal(t, [3]Index{last, commit, applied}, [3]Index{r.log.last, r.commit, c.node(1).applied}, name)
+		c.Node(1).Input(func() {})
+		require.Equal(t, [3]Index{last, commit, applied}, [3]Index{r.log.last, r.commit, c.Node(1).Applied}, name)
 	}
 }
 
@@ -169,10 +170,10 @@ func TestAProposalThatIsRefusedLeavesNothing(t *testing.T) {
 
 // A witness waits twice as long before it campaigns, so that it leads only if no voter can.
 func TestAWitnessCampaignsLast(t *testing.T) {
-	c := foundCluster(bound(Members{Voters: []NodeID{1, 2}, Witnesses: []NodeID{3}}))
+	c := &cluster{enginetest.Found(&protocol, bound(Members{Voters: []NodeID{1, 2}, Witnesses: []NodeID{3}}))}
 	for range 50 {
-		c.campaign(3)
-		wait := c.raft(3).deadline - c.node(3).now
+		c.Campaign(3)
+		wait := c.raft(3).deadline - c.Node(3).Now
 		require.GreaterOrEqual(t, wait, 2*electionTimeout)
 		require.Less(t, wait, 4*electionTimeout)
 	}
@@ -181,21 +182,22 @@ func TestAWitnessCampaignsLast(t *testing.T) {
 // Many inputs between two calls of Ready make one write and one message for each follower.
 func TestInputsAreBatched(t *testing.T) {
 	c := led(t, voters(3))
-	n := c.node(1)
-	n.batching = true
+	n := c.Node(1)
+	n.Batching = true
 	for range 50 {
-		c.propose(1, "x")
+		c.Propose(1, "x")
 	}
-	c.flush()
+	c.Flush()
 	sent, messages, writes := map[NodeID]int{}, 0, 0
-	for n.raft.Ready(&n.eff) {
-		for _, m := range n.eff.Early {
+	var eff consensus.Effects
+	for n.Engine.Ready(&eff) {
+		for _, m := range eff.Early {
 			sent[m.To] += len(m.Entries)
 			messages++
 		}
 		writes++
-		n.act(&n.eff)
-		n.eff.Reset()
+		n.Act(&eff)
+		eff.Reset()
 	}
 	require.Equal(t, map[NodeID]int{2: 50, 3: 50}, sent)
 	require.LessOrEqual(t, writes, 4, "a page of the log at a time")

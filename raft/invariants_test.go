@@ -11,8 +11,8 @@ import (
 func TestCheckFindsWhatIsBroken(t *testing.T) {
 	leader := func() *cluster {
 		c := led(t, voters(3))
-		c.propose(1, "a", "b")
-		c.settle(filter{})
+		c.Propose(1, "a", "b")
+		c.Settle(filter{})
 		return c
 	}
 	candidate := func() *cluster {

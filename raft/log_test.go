@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/consensus-go/consensus/sim/enginetest"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -162,7 +163,7 @@ func TestTheLogIsLikeASlice(t *testing.T) {
 	})
 }
 
-func equal(a, b []Entry) bool { return slices.EqualFunc(a, b, sameEntry) }
+func equal(a, b []Entry) bool { return slices.EqualFunc(a, b, enginetest.SameEntry) }
 
 func (m *logModel) lastEntry() (Index, Term) {
 	t, _ := m.term(m.last())
@@ -199,7 +200,7 @@ func (m *logModel) compare(t require.TestingT, l *log) {
 			t.Errorf("term of %d: %d, not %d", i, got, want)
 		}
 		e := l.entry(i)
-		if there := i > m.base && i <= m.last(); there != (e != nil) || there && !sameEntry(*e, m.entries[i-m.base-1]) {
+		if there := i > m.base && i <= m.last(); there != (e != nil) || there && !enginetest.SameEntry(*e, m.entries[i-m.base-1]) {
 			t.Errorf("entry %d is %v", i, e)
 		}
 	}

@@ -234,22 +234,15 @@ func (r *Raft) keepsState(m *Members) bool {
 // bind returns m with every elector bound to its store: the one it was bound to before or, if it
 // is new, the one that we hear from now.
 func (r *Raft) bind(m Members) Members {
-	m = m.Clone()
-	m.Bound = m.Bound[:0]
-	for _, ids := range [...][]NodeID{m.Voters, m.Witnesses} {
-		for _, id := range ids {
-			x := r.config().now.Incarnation(id)
-			switch p := r.peer(id); {
-			case x != 0:
-			case id == r.cfg.ID:
-				x = r.incarnation
-			case p != nil:
-				x = p.incarnation
-			}
-			m.Bound = append(m.Bound, consensus.Binding{Node: id, Incarnation: x})
+	return m.Bind(&r.config().now, func(id NodeID) uint64 {
+		switch p := r.peer(id); {
+		case id == r.cfg.ID:
+			return r.incarnation
+		case p != nil:
+			return p.incarnation
 		}
-	}
-	return m
+		return 0
+	})
 }
 
 // appendConfig appends c. The entry is named by whoever waits for it only if it ends the change.

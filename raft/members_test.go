@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/sim/enginetest"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -135,8 +136,8 @@ func TestConfigurationsFollowTheLog(t *testing.T) {
 	c.step(Message{Kind: AppendEntries, From: 3, Term: 2, Index: 3, LogTerm: 2, Entries: []Entry{entry(4, 2, b)}})
 	require.Equal(t, Index(4), at())
 	require.Len(t, c.raft(1).peers, 3)
-	c.node(1).crash(0)
-	c.node(1).start()
+	c.Node(1).Crash(0)
+	c.Node(1).Start()
 	require.Equal(t, Index(4), at())
 	require.Len(t, c.raft(1).peers, 3)
 	c.step(Message{Kind: Heartbeat, From: 2, Term: 3})
@@ -148,9 +149,9 @@ func TestConfigurationsFollowTheLog(t *testing.T) {
 // A joint change to any membership from any other, with one voter at a time down, ends, and all who are in agree.
 func TestAnyMembershipCanBeReached(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := foundCluster(bound(Members{Voters: []NodeID{1, 2, 3}, Learners: []NodeID{4, 5, 6}}))
-		c.elect(1, 2, 3)
-		c.settle(filter{})
+		c := &cluster{enginetest.Found(&protocol, bound(Members{Voters: []NodeID{1, 2, 3}, Learners: []NodeID{4, 5, 6}}))}
+		c.Elect(1, 2, 3)
+		c.Settle(filter{})
 		for range 3 {
 			m := Members{Voters: []NodeID{1}}
 			lists := [...]*[]NodeID{&m.Voters, &m.Voters, &m.Witnesses, &m.Learners, &m.Joining}
@@ -164,24 +165,24 @@ func TestAnyMembershipCanBeReached(t *testing.T) {
 			if m.Validate() != nil {
 				continue // the witnesses would be a quorum
 			}
-			n := c.node(1)
-			n.input(func() {
-				_, err := n.raft.Change(consensus.Proposal{}, m, n.raft.config().index)
+			n := c.Node(1)
+			n.Input(func() {
+				_, err := n.Engine.Change(consensus.Proposal{}, m, c.raft(1).config().index)
 				require.NoError(t, err)
 			})
 			for range 4 {
-				c.settle(filter{})
-				c.beat(1)
+				c.Settle(filter{})
+				c.Beat(1)
 			}
-			st := n.raft.Status()
+			st := n.Engine.Status()
 			require.False(t, st.Changing)
 			require.Empty(t, st.Members.Joining, "they have caught up")
 			require.Equal(t, m.Witnesses, st.Members.Witnesses)
 			require.Len(t, st.Members.Voters, len(m.Voters)+len(m.Joining))
-			for _, x := range c.nodes {
-				require.Equal(t, n.raft.config().index, x.raft.config().index)
+			for _, x := range c.Nodes {
+				require.Equal(t, c.raft(1).config().index, c.raft(x.ID()).config().index)
 			}
 		}
-		require.Empty(t, c.violations)
+		require.Empty(t, c.Violations)
 	})
 }

@@ -15,9 +15,9 @@ func TestPaper53ALeaderAppendsAndReplicates(t *testing.T) {
 	c := subject(t, 3, 1)
 	c.win()
 	c.ack(1, 2, 3)
-	require.Equal(t, Index(2), c.propose(1, "a"))
+	require.Equal(t, Index(2), c.Propose(1, "a"))
 	require.Equal(t, []Term{2, 2}, c.terms(1))
-	sent := only(c.flush(), AppendEntries)
+	sent := only(c.Flush(), AppendEntries)
 	require.Len(t, sent, 2)
 	for _, m := range sent {
 		require.Equal(t, []Entry{{Index: 2, Term: 2, Data: []byte("a")}}, m.Entries)
@@ -57,7 +57,7 @@ func TestPaper53EarlierEntriesAreCommittedWithIt(t *testing.T) {
 	require.Zero(t, c.raft(1).commit)
 	c.ack(4, 2)
 	require.Equal(t, Index(4), c.raft(1).commit)
-	require.Len(t, c.node(1).machine, 4)
+	require.Len(t, c.Node(1).Machine, 4)
 }
 
 // "Raft never commits log entries from previous terms by counting replicas. Only log entries from the leader's current term are
@@ -78,10 +78,10 @@ func TestPaper53TheCommitIndexIsSent(t *testing.T) {
 	c.win()
 	told := c.ack(1, 2)
 	require.Equal(t, Index(1), only(told, Heartbeat)[0].Commit)
-	c.propose(1, "a")
-	require.Equal(t, Index(1), only(c.flush(), AppendEntries)[0].Commit)
-	c.beat(1)
-	for _, m := range only(c.flush(), Heartbeat) {
+	c.Propose(1, "a")
+	require.Equal(t, Index(1), only(c.Flush(), AppendEntries)[0].Commit)
+	c.Beat(1)
+	for _, m := range only(c.Flush(), Heartbeat) {
 		require.Equal(t, Index(1), m.Commit)
 	}
 }
@@ -90,24 +90,24 @@ func TestPaper53TheCommitIndexIsSent(t *testing.T) {
 func TestPaper53AFollowerAppliesWhatIsCommittedInOrder(t *testing.T) {
 	c := subject(t, 3, 1)
 	c.step(Message{Kind: AppendEntries, From: 2, Term: 1, Entries: entries(0, 1, 1, 1), Commit: 1})
-	require.Equal(t, entries(0, 1), c.node(1).machine)
+	require.Equal(t, entries(0, 1), c.Node(1).Machine)
 	c.step(Message{Kind: Heartbeat, From: 2, Term: 1, Commit: 3})
-	require.Equal(t, entries(0, 1, 1, 1), c.node(1).machine)
+	require.Equal(t, entries(0, 1, 1, 1), c.Node(1).Machine)
 }
 
 // "If followers crash or run slowly, or if network packets are lost, the leader retries AppendEntries RPCs indefinitely." (§5.3)
 func TestPaper53LostAppendsAreSentAgain(t *testing.T) {
 	c := newCluster(t, 3)
-	c.elect(1, 2, 3)
+	c.Elect(1, 2, 3)
 	for range 10 {
-		c.propose(1, "a")
-		c.drop(filter{kinds: []consensus.Kind{AppendEntries}})
-		c.settle(filter{})
-		c.beat(1)
+		c.Propose(1, "a")
+		c.Drop(filter{Kinds: []consensus.Kind{AppendEntries}})
+		c.Settle(filter{})
+		c.Beat(1)
 	}
 	for range 3 {
-		c.beat(1)
-		c.settle(filter{})
+		c.Beat(1)
+		c.Settle(filter{})
 	}
 	require.Equal(t, Index(11), c.raft(3).commit)
 }
@@ -158,7 +158,7 @@ func TestPaperFigure2AConflictDeletesWhatFollows(t *testing.T) {
 		require.False(t, answer.Reject)
 		require.Equal(t, x.prev+Index(len(x.new)), answer.Index, "what is acknowledged is what was shown to match")
 		require.Equal(t, x.after, c.terms(1))
-		require.Len(t, c.node(1).disk.log, len(x.after), "the disk holds the same")
+		require.Len(t, c.Node(1).Disk.Log, len(x.after), "the disk holds the same")
 	}
 }
 
@@ -217,7 +217,7 @@ func TestPaper53NextIndexBeginsAfterTheLog(t *testing.T) {
 	c.win()
 	c.ack(3, 2)
 	c.step(Message{Kind: Heartbeat, From: 3, Term: 9})
-	c.patience(1)
+	c.Patience(1)
 	for _, m := range only(c.win(), AppendEntries) {
 		require.Equal(t, Index(3), m.Index)
 	}
@@ -240,29 +240,27 @@ func TestPaper53BacktrackingSkipsTerms(t *testing.T) {
 	for runs := 1; runs <= 6; runs++ {
 		ours, theirs := logs(runs)
 		c := subject(t, 3, 20, ours...)
-		d := c.node(3).disk
+		d := c.Node(3).Disk
 		for _, e := range entries(0, theirs...) {
-			d.log[e.Index] = e
+			d.Log[e.Index] = e
 		}
-		d.state.Term = 15
-		c.node(3).start()
+		d.State.Term = 15
+		c.Node(3).Start()
 		c.candidate()
 		for _, m := range c.votes(1) {
 			if m.To == 3 {
-				c.send(c.node(1), m, "")
+				c.Post(m)
 			}
 		}
 		rejections := 0
 		for range 100 {
-			c.deliver(filter{from: 1, to: 3})
-			for _, p := range c.net {
-				var m Message
-				require.NoError(t, m.DecodeFrom(p.wire))
-				if m.Kind == AppendEntriesReply && m.Reject {
+			c.Deliver(filter{From: 1, To: 3})
+			for _, p := range c.Flight {
+				if m := p.Message(); m.Kind == AppendEntriesReply && m.Reject {
 					rejections++
 				}
 			}
-			c.deliver(filter{from: 3, to: 1})
+			c.Deliver(filter{From: 3, To: 1})
 		}
 		require.Equal(t, c.terms(1), c.terms(3))
 		require.LessOrEqual(t, rejections, runs+1, "%d terms of 20 entries in which they differ", runs)
@@ -274,9 +272,9 @@ func TestPaper53BacktrackingSkipsTerms(t *testing.T) {
 func TestPaper53FollowersBecomeLikeTheLeader(t *testing.T) {
 	c := newCluster(t, 5)
 	lead := func(id NodeID) bool {
-		led := c.eventually(id)
+		led := c.Eventually(id)
 		if led {
-			c.propose(id, "x", "y")
+			c.Propose(id, "x", "y")
 		}
 		return led
 	}
@@ -284,9 +282,9 @@ func TestPaper53FollowersBecomeLikeTheLeader(t *testing.T) {
 	for k := range NodeID(30) {
 		if leader := k*2%5 + 1; lead(leader) {
 			elections++
-			c.deliver(filter{from: leader, to: k%5 + 1})
+			c.Deliver(filter{From: leader, To: k%5 + 1})
 		}
-		c.drop(filter{})
+		c.Drop(filter{})
 	}
 	require.Greater(t, elections, 10)
 	leader := NodeID(1)
@@ -294,25 +292,25 @@ func TestPaper53FollowersBecomeLikeTheLeader(t *testing.T) {
 		leader++
 	}
 	for range 5 {
-		c.beat(leader)
-		c.settle(filter{})
+		c.Beat(leader)
+		c.Settle(filter{})
 	}
-	for _, n := range c.nodes {
-		require.Equal(t, c.terms(leader), c.terms(n.id()))
-		require.Equal(t, c.node(leader).machine, n.machine)
-		require.Len(t, n.machine, int(n.raft.log.last))
+	for _, n := range c.Nodes {
+		require.Equal(t, c.terms(leader), c.terms(n.ID()))
+		require.Equal(t, c.Node(leader).Machine, n.Machine)
+		require.Len(t, n.Machine, int(c.raft(n.ID()).log.last))
 	}
 }
 
 // "A single slow follower will not impact performance." (§5.3)
 func TestPaper53ASlowFollowerHoldsNobodyUp(t *testing.T) {
 	c := newCluster(t, 3)
-	c.elect(1, 2, 3)
-	c.node(3).manual = true
+	c.Elect(1, 2, 3)
+	c.Node(3).Manual = true
 	for range 5 {
-		i := c.propose(1, "a")
-		c.settle(filter{})
-		require.Equal(t, i, c.node(1).applied)
+		i := c.Propose(1, "a")
+		c.Settle(filter{})
+		require.Equal(t, i, c.Node(1).Applied)
 	}
 }
 
@@ -322,9 +320,9 @@ func TestPaper55AnAppendTwiceIsAnAppendOnce(t *testing.T) {
 	c := subject(t, 3, 1)
 	m := Message{Kind: AppendEntries, From: 2, Term: 1, Entries: entries(0, 1, 1)}
 	first := c.step(m)
-	writes := c.node(1).issued
+	writes := c.Node(1).Issued
 	require.Equal(t, first, c.step(m))
-	require.Equal(t, writes, c.node(1).issued, "nothing is written again")
+	require.Equal(t, writes, c.Node(1).Issued, "nothing is written again")
 }
 
 // "A leader may even commit an entry before it has been written to its own disk, if a majority of followers have written it to
@@ -333,15 +331,15 @@ func TestThesis1021ALeaderCountsItselfWhenItsWriteIsDone(t *testing.T) {
 	c := subject(t, 3, 1)
 	c.win()
 	c.ack(1, 2, 3)
-	c.node(1).manual = true
-	c.propose(1, "a", "b")
-	require.NotEmpty(t, only(c.flush(), AppendEntries), "it is sent before it is written")
+	c.Node(1).Manual = true
+	c.Propose(1, "a", "b")
+	require.NotEmpty(t, only(c.Flush(), AppendEntries), "it is sent before it is written")
 	c.ack(2, 2)
 	require.Equal(t, Index(1), c.raft(1).commit)
 	c.ack(2, 3)
 	require.Equal(t, Index(2), c.raft(1).commit)
 	c.ack(3, 2)
 	require.Equal(t, Index(2), c.raft(1).commit)
-	c.node(1).input(c.node(1).finishAll)
+	c.Node(1).Input(c.Node(1).FinishAll)
 	require.Equal(t, Index(3), c.raft(1).commit)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/sim/enginetest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -13,23 +14,18 @@ import (
 
 // led is a cluster of n that 1 leads, with an entry of its term committed everywhere.
 func led(t testing.TB, m Members) *cluster {
-	c := foundCluster(bound(m))
-	t.Cleanup(func() {
-		for _, v := range c.violations {
-			t.Error(v)
-		}
-	})
-	c.elect(1, m.Voters[1:]...)
-	c.settle(filter{})
+	c := &cluster{enginetest.Found(&protocol, bound(m)).Watch(t)}
+	c.Elect(1, m.Voters[1:]...)
+	c.Settle(filter{})
 	return c
 }
 
 // change asks leader 1 for a membership, and requires that it was not refused.
 func (c *cluster) change(t testing.TB, m Members) Index {
-	n := c.node(1)
+	n := c.Node(1)
 	var i Index
 	var err error
-	n.input(func() { i, err = n.raft.Change(consensus.Proposal{From: 1, ID: 7}, m, n.raft.config().index) })
+	n.Input(func() { i, err = n.Engine.Change(consensus.Proposal{From: 1, ID: 7}, m, c.raft(1).config().index) })
 	require.NoError(t, err)
 	return i
 }
@@ -39,7 +35,7 @@ func TestPaper6AJointChangeReplicatesToBoth(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}, Learners: []NodeID{4, 5}})
 	c.change(t, Members{Voters: []NodeID{1, 4, 5}})
 	to := map[NodeID]bool{}
-	for _, m := range only(c.flush(), AppendEntries) {
+	for _, m := range only(c.Flush(), AppendEntries) {
 		to[m.To] = true
 	}
 	require.Equal(t, map[NodeID]bool{2: true, 3: true, 4: true, 5: true}, to)
@@ -69,10 +65,10 @@ func TestPaper6AJointElectionNeedsBothMajorities(t *testing.T) {
 	} {
 		c := led(t, Members{Voters: []NodeID{1, 2, 3}, Learners: []NodeID{4, 5}})
 		c.change(t, Members{Voters: []NodeID{1, 4, 5}})
-		c.settle(filter{kinds: []consensus.Kind{AppendEntries}})
-		c.drop(filter{})
-		c.elect(1)
-		require.Equal(t, x.won, c.elect(1, x.votes...), "%v", x.votes)
+		c.Settle(filter{Kinds: []consensus.Kind{AppendEntries}})
+		c.Drop(filter{})
+		c.Elect(1)
+		require.Equal(t, x.won, c.Elect(1, x.votes...), "%v", x.votes)
 	}
 }
 
@@ -81,10 +77,10 @@ func TestPaper6EitherConfigurationMayLead(t *testing.T) {
 	for _, leader := range []NodeID{2, 4} {
 		c := led(t, Members{Voters: []NodeID{1, 2, 3}, Learners: []NodeID{4, 5}})
 		c.change(t, Members{Voters: []NodeID{1, 4, 5}})
-		c.settle(filter{kinds: []consensus.Kind{AppendEntries}})
-		c.drop(filter{})
-		c.node(1).crash(0)
-		require.True(t, c.elect(leader, []NodeID{2, 3, 4, 5}...))
+		c.Settle(filter{Kinds: []consensus.Kind{AppendEntries}})
+		c.Drop(filter{})
+		c.Node(1).Crash(0)
+		require.True(t, c.Elect(leader, []NodeID{2, 3, 4, 5}...))
 	}
 }
 
@@ -92,7 +88,7 @@ func TestPaper6EitherConfigurationMayLead(t *testing.T) {
 func TestPaper6AConfigurationHoldsFromItsEntryOn(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}, Learners: []NodeID{4}})
 	c.change(t, Members{Voters: []NodeID{1, 2, 3, 4}})
-	c.deliver(filter{to: 2})
+	c.Deliver(filter{To: 2})
 	for _, id := range []NodeID{1, 2} {
 		require.Equal(t, []NodeID{1, 2, 3, 4}, c.raft(id).Status().Members.Voters)
 		require.True(t, c.raft(id).Status().Changing)
@@ -104,7 +100,7 @@ func TestPaper6AConfigurationHoldsFromItsEntryOn(t *testing.T) {
 func TestPaper6TheNewConfigurationFollowsTheJointOne(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}, Learners: []NodeID{4, 5}})
 	c.change(t, Members{Voters: []NodeID{1, 4, 5}, Learners: []NodeID{2}})
-	c.settle(filter{})
+	c.Settle(filter{})
 	for _, id := range []NodeID{1, 2, 4, 5} {
 		st := c.raft(id).Status()
 		require.Equal(t, []NodeID{1, 4, 5}, st.Members.Voters)
@@ -119,12 +115,12 @@ func TestPaper6TheNewConfigurationFollowsTheJointOne(t *testing.T) {
 // for majorities)." (§6)
 func TestPaper6LearnersAreNotCounted(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}, Learners: []NodeID{4, 5}})
-	i := c.propose(1, "a")
+	i := c.Propose(1, "a")
 	c.ack(i, 4, 5)
 	require.Less(t, c.raft(1).commit, i)
-	require.False(t, c.elect(2, 4, 5))
-	c.campaign(4)
-	require.Empty(t, only(c.flush(), PreVote), "nor do they campaign")
+	require.False(t, c.Elect(2, 4, 5))
+	c.Campaign(4)
+	require.Empty(t, only(c.Flush(), PreVote), "nor do they campaign")
 }
 
 // "The leader steps down (returns to follower state) once it has committed the C_new log entry. ... there will be a period of
@@ -141,8 +137,8 @@ func TestPaper6ARemovedLeaderStepsDownWhenThatIsCommitted(t *testing.T) {
 	require.Equal(t, consensus.Leader, c.raft(1).role)
 	c.ack(3, 3)
 	require.Equal(t, consensus.Follower, c.raft(1).role)
-	c.campaign(1)
-	require.Empty(t, only(c.flush(), PreVote))
+	c.Campaign(1)
+	require.Empty(t, only(c.Flush(), PreVote))
 }
 
 // "If a server receives a RequestVote RPC within the minimum election timeout of hearing from a current leader, it does not update
@@ -154,7 +150,7 @@ func TestPaper6AVoterThatHearsALeaderIsNotDisturbed(t *testing.T) {
 	}{{0, false}, {electionTimeout - 1, false}, {electionTimeout, true}} {
 		c := subject(t, 3, 1)
 		c.step(Message{Kind: Heartbeat, From: 2, Term: 1})
-		c.node(1).tick(x.after)
+		c.Node(1).Tick(x.after)
 		answers := c.step(Message{Kind: RequestVote, From: 3, Term: 9})
 		if x.grant {
 			require.False(t, answers[0].Reject)
@@ -202,7 +198,7 @@ func TestPaper7ASnapshotReplacesALogThatConflicts(t *testing.T) {
 	c.install(3, 2)
 	require.Equal(t, [2]Index{3, 3}, [2]Index{c.raft(1).log.base, c.raft(1).log.last})
 	require.Equal(t, Index(3), c.raft(1).commit)
-	require.Equal(t, Index(3), c.node(1).applied)
+	require.Equal(t, Index(3), c.Node(1).Applied)
 }
 
 // "If instead the follower receives a snapshot that describes a prefix of its log, then log entries covered by the snapshot are
@@ -227,7 +223,7 @@ func TestPaper7AnOldSnapshotIsIgnored(t *testing.T) {
 // install delivers a snapshot to node 1, of index/term, as leader 2 of term 2 sends it.
 func (c *cluster) install(index Index, term Term) []Message {
 	conf := c.raft(1).configs[0]
-	c.node(1).disk.blobs[index] = entries(0, make([]Term, index)...)
+	c.Node(1).Disk.Blobs[index] = entries(0, make([]Term, index)...)
 	return c.step(Message{Kind: InstallSnapshot, From: 2, Term: 2, Index: index, LogTerm: term, Data: conf.encode()})
 }
 
@@ -235,18 +231,18 @@ func (c *cluster) install(index Index, term Term) []Message {
 // next log entry that it needs to send." (§7)
 func TestPaper7ALaggingFollowerGetsASnapshot(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}})
-	c.isolate(3)
-	c.propose(1, "a", "b", "c")
-	c.settle(filter{})
-	c.node(1).compact()
-	c.node(1).disk.retain(5)
-	clear(c.lost)
+	c.Isolate(3)
+	c.Propose(1, "a", "b", "c")
+	c.Settle(filter{})
+	c.Node(1).Compact()
+	c.Node(1).Disk.Retain(5)
+	clear(c.Cut)
 	for range 3 {
-		c.beat(1)
-		c.settle(filter{})
+		c.Beat(1)
+		c.Settle(filter{})
 	}
 	require.Equal(t, Index(4), c.raft(3).snapshot.Index)
-	require.Equal(t, c.node(1).machine, c.node(3).machine)
+	require.Equal(t, c.Node(1).Machine, c.Node(3).Machine)
 }
 
 // "Each leader ... commit[s] a blank no-op entry into the log at the start of its term." (§8)
@@ -262,41 +258,41 @@ func TestPaper8ALeaderBeginsWithANoOp(t *testing.T) {
 // requests." (§8)
 func TestPaper8AReadNeedsARoundThatBeganAfterIt(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}})
-	n := c.node(1)
-	c.beat(1)
-	before := n.raft.round
-	n.input(func() { require.NoError(t, n.raft.Read(7)) })
+	n := c.Node(1)
+	c.Beat(1)
+	before := c.raft(1).rounds.Last
+	n.Input(func() { require.NoError(t, n.Engine.Read(7)) })
 	c.echo(before, 2, 3)
-	require.Empty(t, n.reads)
+	require.Empty(t, n.Reads)
 	c.echo(before+1, 2)
-	require.Equal(t, []consensus.Read{{ID: 7, Index: 1}}, n.reads)
+	require.Equal(t, []consensus.Read{{ID: 7, Index: 1}}, n.Reads)
 }
 
 // "If the leader has not yet marked an entry from its current term committed, it waits until it has done so." (Thesis §6.4)
 func TestThesis64AReadWaitsForTheFirstCommit(t *testing.T) {
 	c := subject(t, 3, 1)
 	c.win()
-	n := c.node(1)
-	n.input(func() { require.NoError(t, n.raft.Read(7)) })
-	c.echo(n.raft.round, 2, 3)
-	require.Empty(t, n.reads)
+	n := c.Node(1)
+	n.Input(func() { require.NoError(t, n.Engine.Read(7)) })
+	c.echo(c.raft(1).rounds.Last, 2, 3)
+	require.Empty(t, n.Reads)
 	c.ack(1, 2)
-	c.echo(n.raft.round, 2)
-	require.Equal(t, []consensus.Read{{ID: 7, Index: 1}}, n.reads)
+	c.echo(c.raft(1).rounds.Last, 2)
+	require.Equal(t, []consensus.Read{{ID: 7, Index: 1}}, n.Reads)
 }
 
 // "Once a quorum has acknowledged its heartbeats, the leader's lease extends to start + election timeout / clock drift bound."
 // (Thesis §6.4.1)
 func TestThesis641ALeaseLastsFromTheRoundsBeginning(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}, Lease: 800 * time.Millisecond})
-	n := c.node(1)
-	began := n.now
-	n.tick(Instant(699 * time.Millisecond))
-	n.input(func() { require.NoError(t, n.raft.Read(7)) })
-	require.Equal(t, []consensus.Read{{ID: 7, Index: 1, Until: began + Instant(700*time.Millisecond)}}, n.reads)
-	n.tick(Instant(time.Millisecond))
-	n.input(func() { require.NoError(t, n.raft.Read(8)) })
-	require.Len(t, n.reads, 1)
+	n := c.Node(1)
+	began := n.Now
+	n.Tick(Instant(699 * time.Millisecond))
+	n.Input(func() { require.NoError(t, n.Engine.Read(7)) })
+	require.Equal(t, []consensus.Read{{ID: 7, Index: 1, Until: began + Instant(700*time.Millisecond)}}, n.Reads)
+	n.Tick(Instant(time.Millisecond))
+	n.Input(func() { require.NoError(t, n.Engine.Read(8)) })
+	require.Len(t, n.Reads, 1)
 }
 
 // "A leader in Raft steps down if an election timeout elapses without a successful round of heartbeats to a majority of its
@@ -304,13 +300,13 @@ func TestThesis641ALeaseLastsFromTheRoundsBeginning(t *testing.T) {
 func TestThesis62ALeaderWithoutAQuorumStepsDown(t *testing.T) {
 	c := subject(t, 5, 1)
 	c.win()
-	round := c.raft(1).round
-	c.node(1).tick(electionTimeout / 2)
+	round := c.raft(1).rounds.Last
+	c.Node(1).Tick(electionTimeout / 2)
 	c.echo(round, 2, 3)
-	c.node(1).tick(electionTimeout/2 - 1)
+	c.Node(1).Tick(electionTimeout/2 - 1)
 	require.Equal(t, consensus.Leader, c.raft(1).role)
-	c.echo(c.raft(1).round, 2)
-	c.node(1).tick(1)
+	c.echo(c.raft(1).rounds.Last, 2)
+	c.Node(1).Tick(1)
 	require.Equal(t, consensus.Follower, c.raft(1).role)
 	require.Equal(t, Term(2), c.raft(1).term)
 }
@@ -326,9 +322,9 @@ func TestThesis310ATransferStopsProposals(t *testing.T) {
 // "The prior leader fully updates the target server's log to match its own, ... then sends a TimeoutNow request." (Thesis §3.10)
 func TestThesis310TheTargetIsBroughtUpToDateFirst(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}})
-	i := c.propose(1, "a")
-	c.node(1).input(func() { require.NoError(t, c.raft(1).Transfer(2)) })
-	require.Empty(t, only(c.flush(), TimeoutNow))
+	i := c.Propose(1, "a")
+	c.Node(1).Input(func() { require.NoError(t, c.raft(1).Transfer(2)) })
+	require.Empty(t, only(c.Flush(), TimeoutNow))
 	require.Empty(t, only(c.ack(i, 3), TimeoutNow))
 	require.Len(t, only(c.ack(i, 2), TimeoutNow), 1)
 }
@@ -337,8 +333,8 @@ func TestThesis310TheTargetIsBroughtUpToDateFirst(t *testing.T) {
 // §3.10) Voters do not wait for their leader's lease to end.
 func TestThesis310TheTargetIsElectedAtOnce(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}})
-	c.node(1).input(func() { require.NoError(t, c.raft(1).Transfer(2)) })
-	c.settle(filter{})
+	c.Node(1).Input(func() { require.NoError(t, c.raft(1).Transfer(2)) })
+	c.Settle(filter{})
 	require.Equal(t, consensus.Leader, c.raft(2).role)
 	require.Equal(t, Term(2), c.raft(2).term)
 	require.Zero(t, c.raft(1).transfer.to)
@@ -348,23 +344,23 @@ func TestThesis310TheTargetIsElectedAtOnce(t *testing.T) {
 // accepting client requests." (Thesis §3.10)
 func TestThesis310ATransferEndsAfterAnElectionTimeout(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}})
-	c.node(2).crash(0)
+	c.Node(2).Crash(0)
 	require.NoError(t, c.raft(1).Transfer(2))
 	for range 9 {
-		c.beat(1)
-		c.settle(filter{})
+		c.Beat(1)
+		c.Settle(filter{})
 	}
 	require.Equal(t, NodeID(2), c.raft(1).transfer.to)
-	c.beat(1)
+	c.Beat(1)
 	require.Zero(t, c.raft(1).transfer.to)
-	require.NotZero(t, c.propose(1, "a"))
+	require.NotZero(t, c.Propose(1, "a"))
 }
 
 // "A candidate only increments its term if it first learns from a majority of the cluster that they would be willing to grant the
 // candidate their votes." (Thesis §9.6)
 func TestThesis96APreVoteComesBeforeTheTerm(t *testing.T) {
 	c := subject(t, 5, 1)
-	c.campaign(1)
+	c.Campaign(1)
 	r := c.raft(1)
 	require.Equal(t, consensus.PreCandidate, r.role)
 	require.Equal(t, Term(1), r.term)

@@ -13,10 +13,11 @@ import (
 // "When servers start up, they begin as followers." (§5.2) "currentTerm: initialized to 0 on first boot" (Figure 2)
 func TestPaper52ServersStartAsFollowers(t *testing.T) {
 	c := newCluster(t, 3)
-	for _, n := range c.nodes {
-		require.Equal(t, consensus.Follower, n.raft.role)
-		require.Zero(t, n.raft.term)
-		require.Zero(t, n.raft.vote)
+	for _, n := range c.Nodes {
+		r := c.raft(n.ID())
+		require.Equal(t, consensus.Follower, r.role)
+		require.Zero(t, r.term)
+		require.Zero(t, r.vote)
 	}
 }
 
@@ -31,7 +32,7 @@ func TestPaper51ALargerTermIsAdopted(t *testing.T) {
 		m.From, m.Term = 2, 7
 		c.step(m)
 		require.Equal(t, Term(7), c.raft(1).term, "%v", &m)
-		require.Equal(t, Term(7), c.node(1).disk.state.Term, "%v", &m)
+		require.Equal(t, Term(7), c.Node(1).Disk.State.Term, "%v", &m)
 	}
 }
 
@@ -68,11 +69,11 @@ func TestPaperFigure2StateIsDurableBeforeAnAnswer(t *testing.T) {
 		{Kind: AppendEntries, Index: 1, LogTerm: 1, Entries: entries(1, 2)}, {Kind: RequestVote, Index: 9, LogTerm: 2},
 	} {
 		c := subject(t, 3, 1, 1)
-		c.node(1).manual = true
+		c.Node(1).Manual = true
 		m.From, m.Term = 2, 2
 		require.Empty(t, c.step(m), "nothing leaves before the disk has finished")
-		c.node(1).input(c.node(1).finishAll)
-		require.Len(t, c.flush(), 1)
+		c.Node(1).Input(c.Node(1).FinishAll)
+		require.Len(t, c.Flush(), 1)
 	}
 }
 
@@ -81,7 +82,7 @@ func TestPaper52HeartbeatsKeepAFollower(t *testing.T) {
 	c := subject(t, 3, 2)
 	for range 50 {
 		c.step(Message{Kind: Heartbeat, From: 2, Term: 2})
-		c.node(1).tick(electionTimeout - 1)
+		c.Node(1).Tick(electionTimeout - 1)
 		require.Equal(t, consensus.Follower, c.raft(1).role)
 	}
 	require.Equal(t, NodeID(2), c.raft(1).leader)
@@ -92,10 +93,10 @@ func TestPaper52ALeaderSendsHeartbeats(t *testing.T) {
 	c := subject(t, 3, 1)
 	c.win()
 	for range 5 {
-		c.node(1).tick(heartbeat - 1)
-		require.Empty(t, c.flush())
-		c.node(1).tick(1)
-		require.Len(t, only(c.flush(), Heartbeat), 2)
+		c.Node(1).Tick(heartbeat - 1)
+		require.Empty(t, c.Flush())
+		c.Node(1).Tick(1)
+		require.Len(t, only(c.Flush(), Heartbeat), 2)
 	}
 }
 
@@ -104,10 +105,10 @@ func TestPaper52ALeaderSendsHeartbeats(t *testing.T) {
 func TestPaper52AFollowerThatHearsNothingCampaigns(t *testing.T) {
 	c := subject(t, 3, 1)
 	c.step(Message{Kind: Heartbeat, From: 2, Term: 1})
-	c.node(1).tick(electionTimeout - 1)
-	require.Empty(t, c.flush())
-	c.node(1).tick(electionTimeout + 1)
-	require.Len(t, only(c.flush(), PreVote), 2)
+	c.Node(1).Tick(electionTimeout - 1)
+	require.Empty(t, c.Flush())
+	c.Node(1).Tick(electionTimeout + 1)
+	require.Len(t, only(c.Flush(), PreVote), 2)
 }
 
 // "A follower increments its current term and transitions to candidate state. It then votes for itself and issues RequestVote
@@ -116,7 +117,7 @@ func TestPaper52ACandidateVotesForItselfAndAsksAll(t *testing.T) {
 	c := subject(t, 5, 3, 1, 2)
 	asked := c.candidate()
 	require.Equal(t, consensus.Candidate, c.raft(1).role)
-	require.Equal(t, consensus.State{Term: 4, Vote: 1}, c.node(1).disk.state)
+	require.Equal(t, consensus.State{Term: 4, Vote: 1}, c.Node(1).Disk.State)
 	require.Len(t, asked, 4)
 	for _, m := range asked {
 		require.Equal(t, [3]uint64{4, 2, 2}, [3]uint64{uint64(m.Term), uint64(m.Index), uint64(m.LogTerm)})
@@ -174,9 +175,9 @@ func TestPaper52OneVoteInATerm(t *testing.T) {
 	require.True(t, ask(2, 4), "the same candidate asks again")
 	require.True(t, ask(3, 5), "another term")
 
-	c.node(1).crash(0)
-	c.node(1).start()
-	c.patience(1)
+	c.Node(1).Crash(0)
+	c.Node(1).Start()
+	c.Patience(1)
 	require.False(t, ask(2, 5), "a restart does not give the vote back")
 	require.True(t, ask(3, 5))
 }
@@ -188,7 +189,7 @@ func TestPaper52TheVoteIsKeptWhenALeaderAppears(t *testing.T) {
 	c.step(Message{Kind: Heartbeat, From: 2, Term: 2})
 	require.Equal(t, consensus.Follower, c.raft(1).role)
 	require.Equal(t, NodeID(1), c.raft(1).vote)
-	c.patience(1)
+	c.Patience(1)
 	require.True(t, c.step(Message{Kind: RequestVote, From: 3, Term: 2})[0].Reject)
 }
 
@@ -242,14 +243,14 @@ func TestPaper52ElectionTimeoutsAreRandomized(t *testing.T) {
 	seen := map[Instant]bool{}
 	for id := range NodeID(5) {
 		c := newCluster(t, 5)
-		n := c.node(id + 1)
+		n := c.Node(id + 1)
 		for range 40 {
-			wait := n.raft.deadline - n.now
+			wait := c.raft(n.ID()).deadline - n.Now
 			require.GreaterOrEqual(t, wait, electionTimeout)
 			require.Less(t, wait, 2*electionTimeout)
 			require.False(t, seen[wait], "two attempts with the same timeout")
 			seen[wait] = true
-			c.campaign(n.id())
+			c.Campaign(n.ID())
 		}
 	}
 }
@@ -257,8 +258,8 @@ func TestPaper52ElectionTimeoutsAreRandomized(t *testing.T) {
 // "Each candidate restarts its randomized election timeout at the start of an election." (§5.2)
 func TestPaper52ACampaignRestartsTheTimeout(t *testing.T) {
 	c := subject(t, 3, 1)
-	c.campaign(1)
-	require.GreaterOrEqual(t, c.raft(1).deadline-c.node(1).now, electionTimeout)
+	c.Campaign(1)
+	require.GreaterOrEqual(t, c.raft(1).deadline-c.Node(1).Now, electionTimeout)
 }
 
 // "RequestVote RPC ... resets the election timer ... granting vote to candidate" (Figure 2, followers)
@@ -268,7 +269,7 @@ func TestPaperFigure2GrantingAVoteRestartsTheTimeout(t *testing.T) {
 	c.step(Message{Kind: RequestVote, From: 2, Term: 2})
 	require.Equal(t, before, c.raft(1).deadline, "a refusal does not")
 	c.step(Message{Kind: RequestVote, From: 2, Term: 3, Index: 1, LogTerm: 1})
-	require.GreaterOrEqual(t, c.raft(1).deadline-c.node(1).now, electionTimeout)
+	require.GreaterOrEqual(t, c.raft(1).deadline-c.Node(1).Now, electionTimeout)
 }
 
 // "The voter denies its vote if its own log is more up-to-date than that of the candidate. ... If the logs have last entries

@@ -70,24 +70,20 @@ type Raft struct {
 	voted    bool   // our own vote counts
 
 	// Leaders.
-	termStart   Index    // our first entry of this term
-	session     uint64   // the last replication session begun
-	uncommitted int      // bytes in our log above settled
-	settled     Index    // committed, and durable here; only entries of this term count
-	nextBeat    Instant  // when the next heartbeat is due
-	beat        bool     // begin a heartbeat round now
-	rounds      []round  // begun and not confirmed by a quorum, oldest first
-	round       uint64   // the last one begun
-	confirmed   uint64   // the last one that a quorum has acknowledged
-	quorumAt    Instant  // when that one began: a quorum followed us then
-	reads       []read   // waiting for a commit of this term, and then for a round
-	transfer    transfer // of leadership
-	noLease     bool     // a transfer began in this term: whoever it was meant for may be elected at any time
+	termStart   Index            // our first entry of this term
+	session     uint64           // the last replication session begun
+	uncommitted int              // bytes in our log above settled
+	settled     Index            // committed, and durable here; only entries of this term count
+	nextBeat    Instant          // when the next heartbeat is due
+	beat        bool             // begin a heartbeat round now
+	rounds      consensus.Rounds // of heartbeats, and the reads that wait for them
+	transfer    transfer         // of leadership
+	noLease     bool             // a transfer began in this term: whoever it was meant for may be elected at any time
 
 	// What Ready has to do.
 	dirty       bool
-	replies     []Message // queued by handlers, all of this term
-	granted     []read    // reads that can be answered
+	replies     []Message        // queued by handlers, all of this term
+	granted     []consensus.Read // reads that can be answered
 	fetch       []consensus.Fetch
 	snapshots   []Message
 	adopt       *consensus.SnapshotMeta // to be adopted by the next write
@@ -98,12 +94,6 @@ type Raft struct {
 	steppedDown reason                  // why we led no longer, last time
 
 	contradictions, ignored uint64
-}
-
-// round is one broadcast of heartbeats.
-type round struct {
-	number uint64
-	began  Instant
 }
 
 type transfer struct {

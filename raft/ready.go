@@ -130,11 +130,10 @@ func (r *Raft) deliver(eff *consensus.Effects) {
 		r.dirty = r.dirty || r.handed < to
 	}
 	for _, x := range r.granted {
-		a := consensus.Read{ID: x.id, Index: x.index, Until: x.until}
-		if x.lost {
-			a.Err = &consensus.NotLeaderError{Leader: r.leader}
+		if x.Err != nil {
+			x.Err = &consensus.NotLeaderError{Leader: r.leader} // who leads now
 		}
-		eff.Reads = append(eff.Reads, a)
+		eff.Reads = append(eff.Reads, x)
 	}
 	eff.Fetch = append(eff.Fetch, r.fetch...)
 	eff.Snapshots = append(eff.Snapshots, r.snapshots...)

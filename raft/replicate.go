@@ -243,27 +243,19 @@ func (r *Raft) progress(p *peer, i Index) {
 	}
 }
 
-// beatRound begins a round of heartbeats if one is due. Rounds are numbered, and an answer names
-// its round, so that it confirms our leadership as of the beginning of that round and no later.
+// beatRound begins a round of heartbeats if one is due.
 func (r *Raft) beatRound(eff *consensus.Effects) {
 	if !r.beat {
 		return
 	}
 	r.beat = false
 	r.nextBeat = r.now + Instant(r.cfg.HeartbeatInterval)
-	r.round++
-	if len(r.rounds) == maxRounds {
-		r.rounds = r.rounds[:copy(r.rounds, r.rounds[1:])]
-	}
-	r.rounds = append(r.rounds, round{r.round, r.now})
+	number := r.rounds.Begin(r.now)
 	for i := range r.peers {
 		m := r.compose(&eff.Early, Heartbeat, r.peers[i].id)
-		m.Context, m.Commit, m.Floor = r.round, r.commit, r.floor()
+		m.Context, m.Commit, m.Floor = number, r.commit, r.floor()
 	}
 }
-
-// maxRounds is how many heartbeat rounds may be under way. A read waits rather than begin one more.
-const maxRounds = 64
 
 // onHeartbeat keeps us following. It is answered with how far our log is known to be the leader's, unless it
 // only came to tell what is committed.
@@ -283,7 +275,7 @@ func (r *Raft) onHeartbeat(m *Message) {
 // not moved is sent the same again, once for each such answer.
 func (r *Raft) onHeartbeatReply(m *Message) {
 	p := r.peer(m.From)
-	if r.role != consensus.Leader || p == nil || m.Context > r.round {
+	if r.role != consensus.Leader || p == nil || m.Context > r.rounds.Last {
 		return
 	}
 	p.round = max(p.round, m.Context)

@@ -20,8 +20,8 @@ func (r *Raft) CloneInto(dst consensus.Engine) {
 	for i := range d.peers {
 		d.peers[i].inflight.sent = slices.Clone(d.peers[i].inflight.sent)
 	}
-	d.rounds = append(old.rounds[:0], r.rounds...)
-	d.reads = append(old.reads[:0], r.reads...)
+	d.rounds = old.rounds
+	r.rounds.CloneInto(&d.rounds)
 	d.replies = append(old.replies[:0], r.replies...)
 	d.granted = append(old.granted[:0], r.granted...)
 	d.fetch = append(old.fetch[:0], r.fetch...)
@@ -43,19 +43,18 @@ func (r *Raft) AppendState(b []byte) []byte {
 		e.b = append(e.b, c...)
 	}
 	if r.role == consensus.Leader {
-		e.put(uint64(r.termStart), r.session, r.round, r.confirmed, uint64(r.transfer.to))
+		e.put(uint64(r.termStart), r.session, uint64(r.transfer.to))
 		e.flag(r.beat, r.noLease, r.transfer.sent, r.now >= r.nextBeat, r.now >= r.transfer.deadline,
-			r.now-r.quorumAt >= r.timeout(), r.now < r.leaseEnd(), r.now-r.writeBegan >= r.timeout())
+			r.now-r.rounds.QuorumAt >= r.timeout(), r.now < r.leaseEnd(), r.now-r.writeBegan >= r.timeout())
 	}
 	for i := range r.peers {
 		e.peer(r, &r.peers[i])
 	}
-	for _, queue := range [...][]read{r.reads, r.granted} {
-		e.put(uint64(len(queue)))
-		for _, x := range queue {
-			e.put(x.id, uint64(x.index), x.round)
-			e.flag(x.lost, x.until != 0)
-		}
+	e.b = r.rounds.AppendState(e.b)
+	e.put(uint64(len(r.granted)))
+	for _, x := range r.granted {
+		e.put(x.ID, uint64(x.Index))
+		e.flag(x.Err != nil, x.Until != 0)
 	}
 	for _, queue := range [...][]Message{r.replies, r.snapshots} {
 		e.put(uint64(len(queue)))

@@ -120,10 +120,7 @@ func (r *Raft) follow(term Term, leader NodeID, why reason) {
 
 // abdicate ends what only a leader does.
 func (r *Raft) abdicate() {
-	for _, x := range r.reads {
-		r.granted = append(r.granted, read{id: x.id, lost: true})
-	}
-	r.reads, r.rounds = r.reads[:0], r.rounds[:0]
+	r.granted = r.rounds.End(r.granted)
 	r.transfer, r.beat = transfer{}, false
 	r.fetch, r.snapshots = r.fetch[:0], r.snapshots[:0]
 }

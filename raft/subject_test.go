@@ -5,26 +5,22 @@ import (
 	"testing"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/sim/enginetest"
 )
 
 // subject starts node 1 of n voters alone, in term and with a log of entries of these terms, so long ago that it
 // gives votes. The others are down: what it tells them is returned by step and sent.
 func subject(t testing.TB, n int, term Term, log ...Term) *cluster {
-	c := &cluster{lost: map[link]bool{}, held: map[link]bool{}, safety: newSafety()}
-	t.Cleanup(func() {
-		for _, v := range c.violations {
-			t.Error(v)
-		}
-	})
+	c := &cluster{enginetest.New(&protocol).Watch(t)}
 	m := bound(voters(n))
-	m.All(func(id NodeID) { c.add(id, consensus.EngineConfig{Members: m}) })
-	d := c.node(1).disk
-	d.state.Term = term
+	m.All(func(id NodeID) { c.Add(id, consensus.EngineConfig{Members: m}) })
+	d := c.Node(1).Disk
+	d.State.Term = term
 	for i, e := range entries(0, log...) {
-		d.log[Index(i+1)] = e
+		d.Log[Index(i+1)] = e
 	}
-	c.node(1).start()
-	c.patience(1)
+	c.Node(1).Start()
+	c.Patience(1)
 	return c
 }
 
@@ -45,25 +41,12 @@ func (c *cluster) terms(id NodeID) (ts []Term) {
 	return ts
 }
 
-// sent takes what was sent since it was asked last.
-func (c *cluster) flush() (ms []Message) {
-	for _, p := range c.net {
-		var m Message
-		if err := m.DecodeFrom(p.wire); err != nil {
-			panic(err)
-		}
-		ms = append(ms, m)
-	}
-	c.net = nil
-	return ms
-}
-
 // step delivers a message to node 1 and returns what that sends because of it.
 func (c *cluster) step(m Message) []Message {
 	m.To, m.Incarnation = 1, uint64(m.From)
-	c.flush()
-	c.node(1).input(func() { c.raft(1).Step(&m) })
-	return c.flush()
+	c.Flush()
+	c.Node(1).Input(func() { c.raft(1).Step(&m) })
+	return c.Flush()
 }
 
 // only keeps the messages of a kind.
@@ -73,29 +56,29 @@ func only(ms []Message, k consensus.Kind) []Message {
 
 // candidate makes node 1 a candidate, as if others had granted it a pre-vote, and returns what it sends.
 func (c *cluster) candidate() []Message {
-	c.campaign(1)
+	c.Campaign(1)
 	r := c.raft(1)
 	if r.role == consensus.PreCandidate {
-		for _, n := range c.nodes[1:] {
+		for _, n := range c.Nodes[1:] {
 			if r.role == consensus.PreCandidate {
-				m := Message{Kind: PreVoteReply, From: n.id(), To: 1, Incarnation: uint64(n.id()), Term: r.term + 1, Context: r.attempt}
-				c.node(1).input(func() { r.Step(&m) })
+				m := Message{Kind: PreVoteReply, From: n.ID(), To: 1, Incarnation: uint64(n.ID()), Term: r.term + 1, Context: r.attempt}
+				c.Node(1).Input(func() { r.Step(&m) })
 			}
 		}
 	}
-	return only(c.flush(), RequestVote)
+	return only(c.Flush(), RequestVote)
 }
 
 // win makes node 1 the leader by the votes of the others, and returns what it sends.
 func (c *cluster) win() []Message {
 	c.candidate()
-	return c.votes(len(c.nodes) / 2)
+	return c.votes(len(c.Nodes) / 2)
 }
 
 // votes gives node 1 the votes of the next n nodes.
 func (c *cluster) votes(n int) (ms []Message) {
-	for _, x := range c.nodes[1 : n+1] {
-		ms = append(ms, c.step(Message{Kind: RequestVoteReply, From: x.id(), Term: c.raft(1).term})...)
+	for _, x := range c.Nodes[1 : n+1] {
+		ms = append(ms, c.step(Message{Kind: RequestVoteReply, From: x.ID(), Term: c.raft(1).term})...)
 	}
 	return ms
 }

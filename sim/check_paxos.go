@@ -87,6 +87,23 @@ func (w *World) choose(n *node, e *consensus.Entry, v *version, x *era) {
 		w.fail("stop-sign", "slot %d is chosen at %d, above the stop-sign at %d of that epoch", e.Index, e.Term, x.end)
 	case e.Kind == consensus.EntryMembers:
 		w.noteStopSign(e)
+	case x.begin > 0 && e.Index == x.begin+1:
+		w.checkOpening(n, e, x)
+	}
+}
+
+// checkOpening: the first slot of an epoch holds the no-op that answers whoever asked for the change. It is chosen
+// no earlier than voters that meet every election have everything before it on disk: those whom the change removed are
+// needed no longer (S7). By the vote of n it was chosen.
+func (w *World) checkOpening(n *node, e *consensus.Entry, x *era) {
+	if e.Kind != consensus.EntryNoop || e.From != x.from || e.ID != x.id {
+		w.fail("opening", "slot %d is the first of an epoch, and holds a %v of node %d, number %x", e.Index, e.Kind, e.From, e.ID)
+	}
+	if !x.members.MeetsElections(func(id consensus.NodeID) bool {
+		o := w.node(id)
+		return o != nil && o.mayVote(&x.members) && (o.disk.state.Commit >= x.begin || o.disk.snapshot.Index >= x.begin || o == n && o.issued.Commit >= x.begin)
+	}) {
+		w.fail("opening", "slot %d is chosen, and a quorum of %v may lack what is before it", e.Index, x.members)
 	}
 }
 

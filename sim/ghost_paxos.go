@@ -19,6 +19,8 @@ type era struct {
 	members consensus.Members
 	initial consensus.NodeID // who owns its reserved ballot
 	begin   consensus.Index  // the stop-sign before it
+	from    consensus.NodeID // who asked for it, and
+	id      uint64           // under which number
 	end     consensus.Index  // its own, once that is chosen; 0: it is not
 }
 
@@ -64,12 +66,12 @@ func (g *ghost) decided(i consensus.Index) *decision {
 
 // noteStopSign ends an epoch and begins the next one, as e, which is chosen, says:
 //
-//	record := number:uvarint index:uvarint initial:uvarint members
+//	record := number:uvarint index:uvarint initial:uvarint from:uvarint id:uvarint members
 //
 // I16: nothing above a stop-sign is ever chosen in its epoch; see noteVote for what comes later.
 func (w *World) noteStopSign(e *consensus.Entry) {
 	g, b := &w.ghost, e.Data
-	var v [3]uint64
+	var v [5]uint64
 	for i := range v {
 		n := 0
 		if v[i], n = binary.Uvarint(b); n <= 0 {
@@ -85,7 +87,7 @@ func (w *World) noteStopSign(e *consensus.Entry) {
 		return
 	}
 	g.eras[ending].end = e.Index
-	g.eras = append(g.eras, era{members: m, initial: consensus.NodeID(v[2]), begin: e.Index})
+	g.eras = append(g.eras, era{members: m, initial: consensus.NodeID(v[2]), begin: e.Index, from: consensus.NodeID(v[3]), id: v[4]})
 	for i := e.Index + 1; i < g.chosen.end(); i++ {
 		if d := g.decided(i); d != nil && epochOf(d.term) <= ending {
 			w.fail("stop-sign", "slot %d is chosen at %d, above the stop-sign at %d of that epoch", i, d.term, e.Index)
