@@ -5,17 +5,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/consensus-go/consensus/paxos"
-	"github.com/consensus-go/consensus/raft"
 	"github.com/consensus-go/consensus/sim"
 )
 
 // BenchmarkSwarm runs one seed of the swarm after the other, with all checks, on one processor.
 func BenchmarkSwarm(b *testing.B) {
-	for _, o := range []sim.Options{
-		{Name: "raft", Protocol: raft.New},
-		{Name: "paxos", Protocol: paxos.New, Rules: sim.PaxosRules},
-	} {
+	for _, o := range engines {
 		b.Run(o.Name, func(b *testing.B) {
 			b.ReportAllocs()
 			o.Seeds, o.Seed, o.Workers = b.N, 1, 1

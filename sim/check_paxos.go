@@ -140,7 +140,7 @@ func (w *World) checkSlots(n *node, wr *consensus.Write) {
 	}
 }
 
-// checkSlot checks what is to be in one slot (I3, I5, I6, I7, I10).
+// checkSlot checks what is to be in one slot (I3, I5, I6, I7, I10, I11).
 func (w *World) checkSlot(n *node, wr *consensus.Write, e *consensus.Entry) {
 	g, h := &w.ghost, entryHash(e)
 	switch old := n.log.at(e.Index); {
@@ -171,6 +171,9 @@ func (w *World) checkSlot(n *node, wr *consensus.Write, e *consensus.Entry) {
 	}
 	if d != nil && d.term < e.Term && d.hash != h {
 		w.fail("value adoption", "node %d votes in slot %d at %d for another value than was chosen at %d", n.id, e.Index, e.Term, d.term)
+	}
+	if e.Index <= n.status.Commit && (d == nil || d.hash != h) {
+		w.fail("learned stays", "node %d votes at %d for another value in slot %d, which it knows to be chosen", n.id, e.Term, e.Index)
 	}
 	w.checkProposal(n, e)
 	switch v := g.version(e.Index, e.Term); {

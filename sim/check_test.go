@@ -17,7 +17,14 @@ import (
 // leader and something is committed.
 func worldAt(t *testing.T, until time.Duration) (w *World, leader, follower *node) {
 	t.Helper()
-	o, err := Options{Protocol: raft.New, Profile: Calm, Nodes: 3, Seed: 5}.WithDefaults()
+	return worldOf(t, Options{Protocol: raft.New, Nodes: 3}, until)
+}
+
+// worldOf is one of another engine, or of more nodes.
+func worldOf(t *testing.T, o Options, until time.Duration) (w *World, leader, follower *node) {
+	t.Helper()
+	o.Profile, o.Seed = Calm, 5
+	o, err := o.WithDefaults()
 	require.NoError(t, err)
 	w = new(World)
 	w.reset(o)

@@ -38,9 +38,11 @@ func (d *disk) repaired(lo, hi consensus.Index) {
 }
 
 // damageOne crashes n, and some of its log cannot be read any more. Of Paxos's only what is of the epoch
-// that n is in: a replica that does not know which epochs came between does not find out whom to ask.
+// that n is in: a replica that does not know which epochs came between does not find out whom to ask. And
+// of Raft's only without witnesses: one that leads proposes nothing, and who has lost what was never
+// committed waits for the log to grow that far.
 func (w *World) damageOne(n *node) {
-	if !w.spareable(n) || !n.up {
+	if !w.spareable(n) || !n.up || w.options.Rules == RaftRules && len(n.status.Members.Witnesses) > 0 {
 		return
 	}
 	n.crash()

@@ -25,8 +25,9 @@
 // candidacies and acknowledgements are durable when they leave; one vote a term, for ever; that
 // nobody applies what is not durable and committed; that replicas are in the same state at the same
 // index, restored snapshots and sessions included; that what a caller was told stays true; that
-// messages do not breed messages; and the engine's own Check. At the end of a run: the clients'
-// histories are linearizable.
+// messages do not breed messages; that a read shows all that anybody knew to be committed when it was
+// asked, and that nothing is committed in a later term while a lease would still answer; and the engine's
+// own Check. At the end of a run: the clients' histories are linearizable.
 //
 // The checks know a protocol by its messages, writes and statuses only, never by a hook in it. All
 // that is particular to Raft's messages is in check_raft.go. Of Paxos they decide by themselves what is
@@ -53,11 +54,11 @@
 //
 // A disk that is full fails like any other, and a write is on it as a whole or not at all: records cut
 // short, and what a storage makes of them, are for the tests of the storage. Damage is told
-// (consensus.Recovered.Damaged), is in the log alone, and of Paxos's log in the last epoch; and a replica
-// of Raft goes down again only when it has repaired its damage, as after another restart it no longer
-// knows of it. A backup comes back as another store. Messages are lost, delayed and doubled, never altered.
-// The Host, its goroutines, the sockets and the files are not in it. All nodes run one version. Clocks
-// drift by at most 5 % and never step, as consensus.Members.Lease demands. Random runs show the presence
-// of bugs; that they find none proves nothing, and the planted bugs of sim/mutants say how much to make
-// of it.
+// (consensus.Recovered.Damaged), is in the log alone, and of Paxos's log in the last epoch; a replica of
+// Raft suffers it only without witnesses, and goes down again only when it has repaired it, as after another
+// restart it no longer knows of it. A backup comes back as another store. Messages are lost, delayed and
+// doubled, never altered. The Host, its goroutines, the sockets and the files are not in it. All nodes run
+// one version. Clocks drift by at most 5 % and never step, as consensus.Members.Lease demands. Random runs
+// show the presence of bugs; that they find none proves nothing, and the planted bugs of sim/mutants say
+// how much to make of it.
 package sim

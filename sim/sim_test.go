@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/paxos"
 	"github.com/consensus-go/consensus/raft"
 	"github.com/consensus-go/consensus/sim"
 )
@@ -23,13 +24,22 @@ func campaign(t *testing.T, o sim.Options) sim.Report {
 	return r
 }
 
-func TestRaftSurvivesEveryProfile(t *testing.T) {
-	for _, p := range []sim.Profile{sim.Swarm, sim.Calm, sim.Cuts, sim.Hoarder, sim.Crashes, sim.Churn, sim.Storm} {
-		t.Run(p.String(), func(t *testing.T) {
-			r := campaign(t, sim.Options{Profile: p, Seed: 1, Seeds: 40})
-			require.Empty(t, r.Violations)
-			require.Equal(t, 40, r.Seeds)
-		})
+// engines are the options that say which engine it is.
+var engines = []sim.Options{
+	{Name: "raft", Protocol: raft.New},
+	{Name: "paxos", Protocol: paxos.New, Rules: sim.PaxosRules},
+}
+
+func TestEveryEngineSurvivesEveryProfile(t *testing.T) {
+	for _, o := range engines {
+		for _, p := range []sim.Profile{sim.Swarm, sim.Calm, sim.Cuts, sim.Hoarder, sim.Crashes, sim.Churn, sim.Storm, sim.Leases, sim.Upheaval} {
+			t.Run(o.Name+"/"+p.String(), func(t *testing.T) {
+				o.Profile, o.Seed, o.Seeds = p, 1, 30
+				r := campaign(t, o)
+				require.Empty(t, r.Violations)
+				require.Equal(t, 30, r.Seeds)
+			})
+		}
 	}
 }
 
@@ -43,13 +53,14 @@ func TestASwarmSeedIsLongEnough(t *testing.T) {
 }
 
 func TestTheSameSeedGivesTheSameRun(t *testing.T) {
-	for seed := range uint64(30) {
-		o := sim.Options{Protocol: raft.New, Seed: seed}
-		first, err := sim.Simulate(o)
-		require.NoError(t, err)
-		second, err := sim.Simulate(o)
-		require.NoError(t, err)
-		require.Equal(t, first, second)
+	for _, o := range engines {
+		for o.Seed = range 30 {
+			first, err := sim.Simulate(o)
+			require.NoError(t, err)
+			second, err := sim.Simulate(o)
+			require.NoError(t, err)
+			require.Equal(t, first, second)
+		}
 	}
 }
 
@@ -91,9 +102,12 @@ func TestARecordReplays(t *testing.T) {
 }
 
 func TestASwarmReachesItsMarks(t *testing.T) {
-	r := campaign(t, sim.Options{Seed: 1, Seeds: 300})
-	require.LessOrEqual(t, len(r.Cold), 2, "cold: %v", r.Cold) // the rarest need some luck
-	require.False(t, r.Failed())
+	for _, o := range engines {
+		o.Seed, o.Seeds = 1, 300
+		r := campaign(t, o)
+		require.LessOrEqual(t, len(r.Cold), 2, "%s, cold: %v", o.Name, r.Cold) // the rarest need some luck
+		require.False(t, r.Failed())
+	}
 }
 
 func TestOptionsAreChecked(t *testing.T) {
@@ -116,8 +130,10 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 func TestAnyNumberOfNodes(t *testing.T) {
-	for nodes := 1; nodes <= 9; nodes++ {
-		r := campaign(t, sim.Options{Nodes: nodes, Seed: 1, Seeds: 5})
-		require.Empty(t, r.Violations, "%d nodes", nodes)
+	for _, o := range engines {
+		for o.Nodes = 1; o.Nodes <= 9; o.Nodes++ {
+			o.Seed, o.Seeds = 1, 5
+			require.Empty(t, campaign(t, o).Violations, "%s, %d nodes", o.Name, o.Nodes)
+		}
 	}
 }
