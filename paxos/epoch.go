@@ -130,9 +130,6 @@ func (p *Paxos) advance() {
 			return
 		}
 		p.commit++
-		if p.phase == leading && c.e.Term == p.promised {
-			p.uncommitted = max(0, p.uncommitted-c.e.Size())
-		}
 		if c.e.Kind == consensus.EntryMembers {
 			x, err := decodeEpoch(c.e.Data)
 			if err != nil {

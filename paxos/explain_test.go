@@ -95,7 +95,7 @@ func TestExplainSaysWhyNot(t *testing.T) {
 		{follower, consensus.Question{Topic: commit, Index: 2}, "It is chosen."},
 		{follower, consensus.Question{Topic: commit, Index: 3}, "It is our vote, and proves nothing: a leader says what is chosen, at ballot 0.2.2 up to 2"},
 		{follower, consensus.Question{Topic: commit, Index: 4}, "Slot 4 is empty here; everything is learned up to 2."},
-		{follower, consensus.Question{Topic: commit, Index: 5}, "at ballot chosen. It is chosen, but slot 3 is not learned yet"},
+		{follower, consensus.Question{Topic: commit, Index: 5}, "It is chosen, but slot 3 is not learned yet"},
 		{damaged, consensus.Question{Topic: commit, Index: 1}, "what we voted for there is unknown"},
 		{leader, consensus.Question{Topic: commit, Index: 1}, "It has the votes of 1 (this node), of voters [1 2 3]."},
 		{adopted, consensus.Question{Topic: commit, Index: 1}, "Its value was adopted in phase 1"},

@@ -340,3 +340,38 @@ func TestI20ABatchOfWantedSlotsFitsIntoAMessage(t *testing.T) {
 	}
 	require.LessOrEqual(t, size, 200)
 }
+
+// A leader whose disk is slower than a quorum of others must not take in more than it can write.
+func TestL8WhatIsProposedCountsUntilItIsDurableHere(t *testing.T) {
+	r := newRig(t, bound(3))
+	r.elect(1)
+	r.settle()
+	n := r.find(1)
+	n.p.cfg.MaxUncommitted = 150
+	n.hold = true
+	r.propose(1, "a")
+	r.propose(1, "b")
+	r.settle()
+	require.Equal(t, Slot(2), n.p.commit, "the others have chosen both")
+	_, err := n.p.Propose(consensus.Proposal{From: 1, ID: 9, Data: []byte("c")})
+	require.ErrorIs(t, err, consensus.ErrBusy)
+	r.persist(n)
+	r.pump(n)
+	require.Zero(t, n.p.Status().Uncommitted)
+	require.Equal(t, []string{"a", "b"}, n.applied)
+}
+
+// A leader that is told by somebody else that its own proposal is chosen has it off its mind like any other.
+func TestAProposalThatIsLearnedByValueCountsNoLonger(t *testing.T) {
+	r := newRig(t, bound(3))
+	r.elect(1)
+	r.settle()
+	r.propose(1, "a")
+	p := r.p(1)
+	e := *p.log.at(1).e
+	writes := p.seq
+	r.ask(learnReply(2, 1, chosen(&e)))
+	require.Equal(t, Slot(1), p.commit)
+	require.Zero(t, p.Status().Uncommitted)
+	require.Equal(t, writes, p.seq, "it is on disk already")
+}

@@ -34,9 +34,9 @@ func (p *Paxos) nextStop() Slot {
 	return 0
 }
 
-// learnValue takes in an entry that is chosen. It is written with the ballot Chosen, in a write that
-// says Commit no earlier: were it learned in memory alone, a crash could leave the old vote under
-// a Commit that covers it.
+// learnValue takes in an entry that is chosen. Unless it is what we voted for, it is written with the ballot
+// Chosen, in a write that says Commit no earlier: were it learned in memory alone, a crash could leave
+// another vote under a Commit that covers it.
 func (p *Paxos) learnValue(e Entry) {
 	s := e.Index
 	if s <= p.commit || s > p.commit+window {
@@ -44,12 +44,15 @@ func (p *Paxos) learnValue(e Entry) {
 	}
 	switch c := p.log.at(s); {
 	case c.e == nil:
-	case c.learned:
-		if !same(c.e, &e) {
-			p.contradictions++
+	case same(c.e, &e): // our vote was for the right value, and is written already or will be
+		if !c.learned {
+			p.learned(c)
 		}
 		return
-	case p.phase == leading && c.e.Term == p.promised && !same(c.e, &e):
+	case c.learned:
+		p.contradictions++
+		return
+	case p.phase == leading && c.e.Term == p.promised:
 		// A higher ballot chose it. Were we to go on, our watermark would cover this slot, and whoever voted
 		// here for our own value would take that for chosen.
 		p.stepDown(reasonBallot)

@@ -25,7 +25,7 @@ type proposer struct {
 	barrier     Slot // everything that earlier ballots may have chosen is at or below it
 	stop        Slot // we have proposed a stop-sign here, and nothing above; 0: none
 	counted     Slot // our own votes are counted up to here
-	uncommitted int  // bytes proposed and not learned to be chosen
+	uncommitted int  // bytes proposed and not given out yet: chosen, and durable here
 	nextBeat    Instant
 	beat        bool             // begin a round now
 	rounds      consensus.Rounds // of heartbeats, and the reads that wait for them

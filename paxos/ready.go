@@ -126,6 +126,9 @@ func (p *Paxos) hand() {
 		if c.seq > p.durable {
 			return
 		}
+		if p.phase == leading && c.e.Term == p.promised {
+			p.uncommitted -= c.e.Size()
+		}
 		p.committed = append(p.committed, *c.e)
 		p.committed[len(p.committed)-1].Term = 0
 		p.handed++
