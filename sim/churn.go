@@ -181,10 +181,13 @@ func (w *World) wipeOne(n *node) {
 	w.fault(n, w.dice.about(ChooseDwell, w.plan.dwell), "loses its disk and is down", n.restart)
 }
 
-// stranger reports whether no node knows n as a member.
+// stranger reports whether nobody needs n: with Raft no node knows it as a member. With Paxos it is none of the
+// last epoch, and that has been opened (S7); there may be others that have not heard of it.
 func (w *World) stranger(n *node) bool {
-	if l := w.leader(); w.options.Rules == PaxosRules && (l == nil || l.status.Changing || w.nemesis.unsettled[l.status.MembersIndex] > 0) {
-		return false // Paxos shows a membership when it is in effect: one may be on its way that has n in it
+	if w.options.Rules == PaxosRules {
+		g := &w.ghost
+		last := g.era(uint64(len(g.eras) - 1))
+		return last.members.Kind(n.id) == consensus.NotMember && (last.begin == 0 || g.decided(last.begin+1) != nil)
 	}
 	for i := range w.nodes {
 		st := &w.nodes[i].status
