@@ -301,11 +301,24 @@ func TestL8AnAcceptorVotesOnlyNearWhatItHasLearned(t *testing.T) {
 	require.Equal(t, far, r.p(1).Status().Last)
 }
 
-// A candidate keeps as little of what it is told.
-func TestL8ACandidateWeighsOnlyWhatIsNear(t *testing.T) {
-	r, mine := preparingOf(t, 3)
-	r.ask(promiseOf(2, mine, command(window+1, b(1, 2), "far")))
-	require.False(t, r.p(1).best.holds(window+1))
+// A candidate that is far behind is told of votes above its window, and has no room for them. They may be chosen: it must not
+// lead without them, nor after it has learned what is below them.
+func TestL8ACandidateFarBehindForgetsNoVote(t *testing.T) {
+	for name, m := range map[string]Message{
+		"all of it is in memory":  {Commit: window, Last: window + 1, Entries: []Entry{command(window+1, b(1, 2), "chosen")}},
+		"most of it is compacted": {Commit: window + 1, Last: window + 2, Floor: window + 1, Entries: []Entry{command(window+2, b(1, 2), "chosen")}},
+		"an entry above the last": {Entries: []Entry{command(window+1, b(1, 2), "chosen")}},
+		"a slot that is unknown":  {Ranges: []Range{{First: window + 1, Last: window + 1}}},
+		"a last that is nobody's": {Last: 1 << 61},
+	} {
+		r, mine := preparingOf(t, 3)
+		x := promiseOf(2, mine, m.Entries...)
+		x.Commit, x.Last, x.Floor, x.Ranges = m.Commit, m.Last, m.Floor, m.Ranges
+		r.ask(x)
+		r.p(1).Step(&Message{Kind: EpochSnapshot, From: 2, To: 1, Group: 1, Incarnation: store(2), Promised: mine, Index: window + 1, Commit: window + 1})
+		require.Equal(t, consensus.Follower, r.p(1).Status().Role, name)
+		require.Equal(t, mine, r.p(1).Status().Term, name)
+	}
 }
 
 func TestI20WhatIsQueuedIsBounded(t *testing.T) {

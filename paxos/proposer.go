@@ -94,6 +94,12 @@ func (p *Paxos) onPromise(m *Message) {
 			return
 		}
 	}
+	if highest(m) > p.commit+window {
+		// We have no room for all that it reports, and must drop nothing: it may be chosen. We learn it first, as others
+		// know more than we do, and take another ballot then.
+		p.stepDown(reasonBallot)
+		return
+	}
 	for i := range m.Entries {
 		p.weigh(&m.Entries[i])
 	}
@@ -111,9 +117,21 @@ func (p *Paxos) onPromise(m *Message) {
 	p.complete()
 }
 
+// highest is the highest slot of which a promise tells anything.
+func highest(m *Message) Slot {
+	top := max(m.Last, m.Commit, m.Floor)
+	if n := len(m.Entries); n > 0 {
+		top = max(top, m.Entries[n-1].Index)
+	}
+	if n := len(m.Ranges); n > 0 {
+		top = max(top, m.Ranges[n-1].Last)
+	}
+	return top
+}
+
 // weigh keeps e if nothing of a higher ballot was reported in its slot. Chosen is above them all.
 func (p *Paxos) weigh(e *Entry) {
-	if e.Index <= p.best.base || e.Index > p.commit+window {
+	if e.Index <= p.best.base {
 		return
 	}
 	if c := p.best.at(e.Index); c.e == nil || c.e.Term < e.Term {
