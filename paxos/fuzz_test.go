@@ -107,10 +107,10 @@ func plausible(g *enginetest.Rig) Message {
 }
 
 // honest takes out of a message what nobody would say who keeps the rules: a promise before it was asked for, a refusal and
-// an own ballot of another epoch, and, to one that has just entered its epoch and begins to lead it, what is chosen there.
+// an own ballot of another epoch.
 func honest(p *Paxos, m Message) Message {
 	switch {
-	case m.Kind == Promise && !p.own || m.Kind == LearnReply && p.phase == claiming:
+	case m.Kind == Promise && !p.own:
 		m.Entries, m.Index = nil, 0
 	case (m.Kind == Nack || m.Kind == ElectReply && m.Term != 0) && epochOf(m.Promised) != epochOf(m.Term):
 		m.Promised = m.Term

@@ -13,7 +13,7 @@ import (
 // learned notes that what c holds is chosen.
 func (p *Paxos) learned(c cell) {
 	c.learned, p.dirty = true, true
-	if p.phase == leading && c.e.Index >= p.next { // more is chosen than we can have proposed
+	if p.phase == claiming || p.phase == leading && c.e.Index >= p.next { // more is chosen than we can have proposed
 		p.stepDown(reasonBallot)
 	}
 	if c.e.Kind == consensus.EntryMembers && (p.stopAt == 0 || c.e.Index < p.stopAt) {

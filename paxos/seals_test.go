@@ -260,3 +260,19 @@ func TestS9AnEpochThatHasEndedIsAskedAfter(t *testing.T) {
 	require.Equal(t, NodeID(2), out[0].To)
 	require.Equal(t, []Range{{First: 1, Last: 4}}, out[0].Ranges)
 }
+
+// Whoever has just entered its epoch, and claims the reserved ballot, may learn that another one leads there already: it must
+// not begin to propose in slots that are taken.
+func TestS4AReservedBallotThatComesTooLateIsNotLedWith(t *testing.T) {
+	r := one(t)
+	n := r.find(1)
+	n.hold = true
+	r.seal(1, next(1))
+	require.Equal(t, pack(1, 1, 1), n.p.Status().Term)
+	m := learnReply(3, 4, command(4, Chosen, "of 1.2.3"))
+	m.Promised = pack(1, 2, 3)
+	r.ask(m)
+	r.persist(n)
+	require.NoError(t, n.p.Check())
+	require.Equal(t, consensus.Follower, n.p.Status().Role)
+}
