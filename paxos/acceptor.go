@@ -129,6 +129,8 @@ func (p *Paxos) accept(e *Entry, to NodeID) {
 		p.acknowledge(AlreadyChosen, to, s)
 	case s > p.commit+window || p.stopAt != 0 && s > p.stopAt:
 		return // rule L8; rule S3
+	case e.Kind == consensus.EntryMembers && !p.ends(e):
+		p.contradictions++
 	case c.e != nil && c.e.Term == e.Term:
 		if !same(c.e, e) { // one value per ballot
 			p.contradictions++

@@ -160,8 +160,13 @@ func (p *Paxos) takeOver(handover Ballot) {
 		return // our own acceptor honours the lease, too: we try again when it is over
 	}
 	x := &p.election
-	top := max(x.leader, x.seen, p.promised)
-	round := max(roundOf(top), reservedRound) + 1
+	round := uint64(reservedRound)
+	for _, b := range [...]Ballot{x.leader, x.seen, p.promised} {
+		if epochOf(b) == p.epoch().number {
+			round = max(round, roundOf(b))
+		}
+	}
+	round++
 	if round > maxRound {
 		return // sixteen million elections in one epoch: only a change of membership helps
 	}

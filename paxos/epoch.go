@@ -97,6 +97,12 @@ func fits(m *Members) error {
 	return err
 }
 
+// ends reports whether the stop-sign e, which passed the gate, is one of the epoch in effect.
+func (p *Paxos) ends(e *Entry) bool {
+	x, err := decodeEpoch(e.Data)
+	return err == nil && x.number == p.epoch().number+1
+}
+
 // epoch is the configuration in effect.
 func (p *Paxos) epoch() *epoch { return &p.epochs[len(p.epochs)-1] }
 

@@ -67,7 +67,7 @@ func TestAStopSignThatCannotBeReadPanics(t *testing.T) {
 	r := one(t)
 	p := r.p(1)
 	bad := Entry{Index: 1, Kind: consensus.EntryMembers, Data: []byte{9}}
-	require.Panics(t, func() { p.learnValue(bad); p.advance() })
+	require.Panics(t, func() { p.learned(p.log.put(&bad)); p.advance() })
 
 	r = one(t)
 	r.ask(accept(2, b(2, 2), 1, command(1, b(2, 2), "a")))

@@ -43,6 +43,8 @@ func (p *Paxos) learnValue(e Entry) {
 		return
 	}
 	switch c := p.log.at(s); {
+	case e.Kind == consensus.EntryMembers && !p.ends(&e):
+		return // of a later epoch: an answer to a store that was here before ours
 	case c.e == nil:
 	case same(c.e, &e): // our vote was for the right value, and is written already or will be
 		if !c.learned {

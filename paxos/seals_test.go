@@ -276,3 +276,24 @@ func TestS4AReservedBallotThatComesTooLateIsNotLedWith(t *testing.T) {
 	require.NoError(t, n.p.Check())
 	require.Equal(t, consensus.Follower, n.p.Status().Role)
 }
+
+// A stop-sign ends the epoch that it is of, and no other. One of a later epoch that is chosen may be the answer to a question
+// of a store that was wiped; a proposal of one contradicts.
+func TestS6AStopSignOfAnotherEpochEndsNothing(t *testing.T) {
+	r := one(t)
+	r.ask(learnReply(3, 1, sign(1, Chosen, 3, bound(3))))
+	require.Zero(t, r.p(1).Status().Contradictions)
+	r.ask(accept(2, b(2, 2), 0, sign(2, b(2, 2), 3, bound(3))))
+	require.EqualValues(t, 1, r.p(1).Status().Contradictions)
+	require.Empty(t, r.find(1).entries)
+}
+
+// The round of a ballot is above those of its own epoch: a refusal that tells of another one tells nothing.
+func TestL1TheRoundsOfAnotherEpochCountForNothing(t *testing.T) {
+	r, mine := preparingOf(t, 3)
+	r.ask(Message{Kind: Nack, From: 2, To: 1, Term: mine, Promised: pack(1, 0, 2), Reject: true})
+	r.ask(accept(2, b(7, 2), 0))
+	r.campaign(1)
+	require.NoError(t, r.p(1).Check())
+	require.Equal(t, b(8, 1), r.p(1).Status().Term)
+}
