@@ -17,12 +17,14 @@ type election struct {
 	round  uint64
 	end    Instant // of this round
 	seen   Ballot  // the highest in a refusal: the next one of our own must be above
+	beaten uint64  // the round in which we were preempted last
 }
 
 // A ballotReply is what an elector said in a round.
 type ballotReply struct {
 	round          uint64
 	ballot, leader Ballot
+	promised       Ballot
 	happy          bool
 }
 
@@ -71,7 +73,7 @@ func (p *Paxos) onElect(m *Message) {
 
 func (p *Paxos) onElectReply(m *Message) {
 	if q := p.voter(m); q != nil && m.Context == p.election.round && (m.Term == 0 || nodeOf(m.Term) == q.id) {
-		q.reply = ballotReply{round: m.Context, ballot: m.Term, leader: m.Leader, happy: m.Flags&consensus.FlagHappy != 0}
+		q.reply = ballotReply{round: m.Context, ballot: m.Term, leader: m.Leader, promised: m.Promised, happy: m.Flags&consensus.FlagHappy != 0}
 	}
 }
 
@@ -100,7 +102,7 @@ func (p *Paxos) endRound() {
 	case !p.mayLead():
 	case !x.happy && p.allUnhappy(): // B3
 		p.takeOver(0)
-	case x.leader == x.ballot && p.phase == idle && followed:
+	case x.leader == x.ballot && p.phase == idle && followed && p.members().IsElectionQuorum(p.free):
 		// Somebody whom we do not hear has taken a promise for a higher ballot, so that ours failed; yet a
 		// quorum follows us, and no happy leader above us is known to any of them.
 		p.takeOver(0)
@@ -137,6 +139,17 @@ func (p *Paxos) judge() (followed bool) {
 	followed = p.phase == leading || p.members().IsElectionQuorum(follows)
 	x.happy = (followed || above) && !p.stuck()
 	return followed && !above
+}
+
+// free reports whether id has promised nothing above our ballot, as far as it was asked since we were preempted. One that has,
+// and says that it follows us, has ended no round since: it is about to follow the other. Were we to take its word, two who
+// do not hear each other would depose each other for ever through it.
+func (p *Paxos) free(id NodeID) bool {
+	if id == p.cfg.ID {
+		return true
+	}
+	q := p.peer(id)
+	return p.answered(q) && q.reply.round > p.election.beaten && q.reply.promised <= p.election.ballot
 }
 
 // allUnhappy reports whether those that we reach are an election quorum with us, and none is happy.

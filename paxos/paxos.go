@@ -254,6 +254,7 @@ func (p *Paxos) stepDown(why reason) {
 	if p.phase == idle {
 		return
 	}
+	p.election.beaten = p.election.round
 	if p.phase == leading {
 		p.steppedDown = why
 		p.granted = p.rounds.End(p.granted)

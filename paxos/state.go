@@ -133,7 +133,7 @@ func (e *encoder) log(p *Paxos, l *log) {
 
 func (e *encoder) election(p *Paxos) {
 	x := &p.election
-	e.put(uint64(x.ballot), uint64(x.leader), uint64(x.seen), x.round)
+	e.put(uint64(x.ballot), uint64(x.leader), uint64(x.seen), x.round, x.beaten)
 	e.flag(x.happy, p.now >= x.end)
 }
 
@@ -152,7 +152,7 @@ func (e *encoder) proposer(p *Paxos) {
 
 func (e *encoder) peer(p *Paxos, q *peer) {
 	e.put(uint64(q.id), q.incarnation, uint64(q.commit), uint64(q.held), uint64(q.floor))
-	e.put(q.reply.round, uint64(q.reply.ballot), uint64(q.reply.leader))
+	e.put(q.reply.round, uint64(q.reply.ballot), uint64(q.reply.leader), uint64(q.reply.promised))
 	e.flag(q.reply.happy, q.promise.done)
 	e.put(uint64(q.promise.next), uint64(q.promise.unknown))
 	if p.phase != leading {

@@ -153,3 +153,70 @@ func TestALeaderThatLostItsQuorumFallsSilent(t *testing.T) {
 		require.Equal(t, Elect, m.Kind)
 	}
 }
+
+// Whatever links are left, if somebody reaches a quorum there is a leader after a while, and it stays: with one to begin with
+// or without, no two who do not hear each other depose each other for ever.
+func TestBEveryTopologyComesToRest(t *testing.T) {
+	for seed := range uint64(300) {
+		phases := rand.New(rand.NewPCG(seed, 1))
+		r := newRig(t, bound(5))
+		for _, n := range r.nodes {
+			n.p.cfg.Seed = seed
+		}
+		if seed%2 == 0 {
+			r.elect(3)
+			r.until(phases, second, func() bool { return false })
+		}
+		var left [][2]NodeID
+		reach := map[NodeID]int{}
+		for a := NodeID(1); a <= 5; a++ {
+			for b := a + 1; b <= 5; b++ {
+				if phases.IntN(2) == 0 {
+					left = append(left, [2]NodeID{a, b})
+					reach[a]++
+					reach[b]++
+				}
+			}
+		}
+		most := 0
+		for _, n := range reach {
+			most = max(most, n)
+		}
+		if most < 2 {
+			continue // nobody reaches a quorum
+		}
+		r.drop()
+		r.cut = links(left...)
+		r.until(phases, 10*second, func() bool { return false })
+		ballots := r.promises()
+		r.until(phases, 10*second, func() bool { return false })
+		require.Equal(t, ballots, r.promises(), "seed %d: %v", seed, left)
+		require.NotEmpty(t, r.leaders(), "seed %d: %v", seed, left)
+	}
+}
+
+// promises are what the nodes have promised.
+func (r *rig) promises() (all []string) {
+	for _, n := range r.nodes {
+		all = append(all, show(n.p.Status().Term))
+	}
+	return all
+}
+
+// The chain of TestChained, without a leader to begin with.
+func TestChainedFromTheStart(t *testing.T) {
+	for seed := range uint64(300) {
+		phases := rand.New(rand.NewPCG(seed, 0))
+		r := newRig(t, bound(3))
+		for _, n := range r.nodes {
+			n.p.cfg.Seed = seed
+		}
+		r.drop()
+		r.cut = links([2]NodeID{1, 2}, [2]NodeID{1, 3})
+		r.until(phases, 10*second, func() bool { return false })
+		ballots := r.promises()
+		require.Len(t, r.leaders(), 1, "seed %d", seed)
+		r.until(phases, 20*second, func() bool { return false })
+		require.Equal(t, ballots, r.promises(), "seed %d", seed)
+	}
+}
