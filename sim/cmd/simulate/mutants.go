@@ -30,7 +30,11 @@ func portfolio(protocol string) []mutants.Driver {
 	start := uint64(1)
 	for _, seeds := range []int{20, 200, 1000} {
 		for _, p := range profiles {
-			ds = append(ds, mutants.Driver{Profile: p.String(), Start: start, Seeds: seeds})
+			d := mutants.Driver{Profile: p.String(), Start: start, Seeds: seeds}
+			if p == sim.Leases { // its seeds are short
+				d.Start, d.Seeds = 5*start-4, 5*seeds
+			}
+			ds = append(ds, d)
 		}
 		start += uint64(seeds)
 	}
