@@ -153,8 +153,12 @@ func (w *World) reshape(m *consensus.Members) {
 	}
 }
 
-// enter adds n to m, in which it was of a kind before. Who is to vote must be a learner first.
+// enter adds n to m, in which it was of a kind before. Who is to vote must be a learner first. One that
+// is down stays out: it may be down because its disk is gone, and the others no more than a quorum.
 func (w *World) enter(m *consensus.Members, n *node, was consensus.MemberKind) {
+	if !n.up {
+		return
+	}
 	switch r := w.dice.Choose(ChooseFault, 8); {
 	case n.witness && was == consensus.Learner:
 		m.Witnesses = append(m.Witnesses, n.id)
