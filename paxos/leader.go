@@ -312,7 +312,7 @@ func (p *Paxos) floor() Slot {
 		case m.Kind(id) == consensus.Witness:
 			return 0
 		case id == p.cfg.ID:
-			return p.snapshot.Index
+			return p.adopted // not before it is durable: a crash may lose it, and the witness has trimmed
 		case q.counted:
 			return q.floor
 		}

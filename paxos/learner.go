@@ -58,6 +58,8 @@ func (p *Paxos) learnValue(e Entry) {
 		// A higher ballot chose it. Were we to go on, our watermark would cover this slot, and whoever voted
 		// here for our own value would take that for chosen.
 		p.stepDown(reasonBallot)
+	case p.phase == leading && c.e.Term == p.promised:
+		p.uncommitted = max(0, p.uncommitted-c.e.Size()) // advance will not know it for our own
 	}
 	e.Term = Chosen
 	c := p.log.put(&e)

@@ -34,6 +34,8 @@ func (p *Paxos) Step(m *Message) {
 		p.onStale(m)
 	case p.settled():
 		p.dispatch(m)
+	default: // what is damaged here is what lies between us and our epoch: whoever acts in it can teach us
+		p.follow(m)
 	}
 }
 

@@ -1,5 +1,7 @@
 package sim
 
+import "github.com/consensus-go/consensus"
+
 // What a replica keeps is bounded (I20): what is below its snapshot it has forgotten, and all that is not
 // log is of the size of the group, not of its history. The canonical encoding of an engine's state says
 // how much there is, whatever the engine says of itself.
@@ -21,5 +23,19 @@ func (w *World) checkBounds(n *node) {
 	}
 	if state := len(n.engine.AppendState(nil)); state > mostBeside+2*entries*mostOfEntry {
 		w.fail("bounds", "node %d has a state of %d bytes with %d entries after its snapshot", n.id, state, entries)
+	}
+}
+
+// checkForgotten: once a group has healed and been quiet, nobody waits for anything, and a leader has
+// nothing on the way.
+func (w *World) checkForgotten() {
+	if w.failed() {
+		return
+	}
+	for i := range w.nodes {
+		n := &w.nodes[i]
+		if st := n.replica.Status(); n.up && st.Role == consensus.Leader && st.Uncommitted != 0 && st.Last == st.Commit {
+			w.fail("bounds", "node %d counts %d bytes as proposed and not committed, and has committed all", n.id, st.Uncommitted)
+		}
 	}
 }

@@ -16,6 +16,7 @@ func (w *World) checkClaim(n *node, m *consensus.Message) {
 			w.checkProposal(n, &m.Entries[i])
 		}
 		w.checkWatermark(n, m)
+		w.checkTrimming(n, m)
 	case consensus.KindPromise:
 		w.checkPromised(n, m)
 		w.notePromise(n, m)
@@ -67,6 +68,21 @@ func (w *World) checkWatermark(n *node, m *consensus.Message) {
 		}
 	}
 	r.told = max(r.told, m.Commit)
+}
+
+// checkTrimming: where a leader lets witnesses trim their logs, every election quorum has a full replica
+// with a durable snapshot (I14): whoever is elected then needs nothing of it from a witness.
+func (w *World) checkTrimming(n *node, m *consensus.Message) {
+	x := w.ghost.era(epochOf(m.Term))
+	if m.Floor == 0 || x == nil {
+		return
+	}
+	if elects(&x.members, func(id consensus.NodeID) bool {
+		o := w.node(id)
+		return o.mayVote(&x.members) && (o.witness || o.disk.snapshot.Index < m.Floor)
+	}) {
+		w.fail("snapshots", "node %d lets witnesses trim up to %d, and an election quorum has no durable snapshot of that", n.id, m.Floor)
+	}
 }
 
 // checkPromised: a promise is durable before anybody hears of it (I4).

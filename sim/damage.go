@@ -37,10 +37,8 @@ func (d *disk) repaired(lo, hi consensus.Index) {
 	d.bad = rest
 }
 
-// damageOne crashes n, and some of its log cannot be read any more. Of Paxos's only what is of the epoch
-// that n is in: a replica that does not know which epochs came between does not find out whom to ask. And
-// of Raft's only without witnesses: one that leads proposes nothing, and who has lost what was never
-// committed waits for the log to grow that far.
+// damageOne crashes n, and some of its log cannot be read any more. Of Raft's only without witnesses: one
+// that leads proposes nothing, and who has lost what was never committed waits for the log to grow that far.
 func (w *World) damageOne(n *node) {
 	if !w.spareable(n) || !n.up || w.options.Rules == RaftRules && len(n.status.Members.Witnesses) > 0 {
 		return
@@ -48,9 +46,6 @@ func (w *World) damageOne(n *node) {
 	n.crash()
 	d := &n.disk
 	first := max(d.snapshot.Index+1, d.log.first)
-	if w.options.Rules == PaxosRules {
-		first = max(first, n.status.MembersIndex+1)
-	}
 	if first < d.log.end() {
 		n.lose(d.snapshot.Index)
 		for range w.dice.among(ChooseFault, 1, 2) {

@@ -27,6 +27,7 @@ func (w *World) putOnTrial() {
 		return
 	}
 	w.loop(w.now + rest*int64(w.plan.election))
+	w.checkForgotten()
 	w.tryCut()
 	w.loop(w.now + rest*int64(w.plan.election))
 	w.tryCrash()
