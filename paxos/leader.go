@@ -312,7 +312,10 @@ func (p *Paxos) floor() Slot {
 		case m.Kind(id) == consensus.Witness:
 			return 0
 		case id == p.cfg.ID:
-			return p.adopted // not before it is durable: a crash may lose it, and the witness has trimmed
+			if p.adopt != nil || p.adoptSeq > p.durable {
+				return 0 // a crash may lose it: then nobody could teach what is under it, and a witness has trimmed
+			}
+			return p.snapshot.Index
 		case q.counted:
 			return q.floor
 		}

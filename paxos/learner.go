@@ -58,8 +58,6 @@ func (p *Paxos) learnValue(e Entry) {
 		// A higher ballot chose it. Were we to go on, our watermark would cover this slot, and whoever voted
 		// here for our own value would take that for chosen.
 		p.stepDown(reasonBallot)
-	case p.phase == leading && c.e.Term == p.promised:
-		p.uncommitted = max(0, p.uncommitted-c.e.Size()) // advance will not know it for our own
 	}
 	e.Term = Chosen
 	c := p.log.put(&e)
@@ -110,12 +108,8 @@ func (p *Paxos) follow(m *Message) {
 // catchUp asks for what we lack, as long as somebody has it. What is missing may be on its way, so
 // that it waits for a heartbeat interval first, and between two questions.
 func (p *Paxos) catchUp() {
-	if max(p.heard, p.missing()) <= p.commit { // nearly always
-		p.askAt = 0
-		return
-	}
-	from := p.source()
-	if from.commit <= p.commit {
+	wanted := max(p.heard, p.missing())
+	if wanted <= p.commit { // nearly always
 		p.askAt = 0
 		return
 	}
@@ -123,32 +117,35 @@ func (p *Paxos) catchUp() {
 		p.askAt = p.now + p.interval()
 	}
 	if p.now >= p.askAt {
+		p.askFor(p.source(), wanted)
 		p.asks++
 		p.askAt = p.now + 2*p.interval()
-		p.askFor(from)
 	}
 }
 
-// source is whom to ask: by turns, all who have learned more than we have.
-func (p *Paxos) source() source {
+// source is whom to ask: by turns, all who have said that they have learned more than we have, and then, for
+// one turn, anybody. Who said it may have no more than a witness has, and who has it need not have told us: a
+// learner speaks to the leader alone.
+func (p *Paxos) source() NodeID {
 	n := uint64(0)
 	for i := -1; i < len(p.peers); i++ {
 		if p.knows(i).commit > p.commit {
 			n++
 		}
 	}
-	if n == 0 {
-		return source{}
+	turn := p.asks % (n + 1)
+	if turn == n && len(p.peers) > 0 {
+		return p.peers[p.asks/(n+1)%uint64(len(p.peers))].id
 	}
-	turn := p.asks % n
-	for i := -1; ; i++ {
+	for i := -1; i < len(p.peers); i++ {
 		if x := p.knows(i); x.commit > p.commit {
 			if turn == 0 {
-				return x
+				return x.id
 			}
 			turn--
 		}
 	}
+	return p.hint.id
 }
 
 // knows is how much member i has learned, as far as we know; -1 is the hint.
@@ -156,7 +153,7 @@ func (p *Paxos) knows(i int) source {
 	if i < 0 {
 		return p.hint
 	}
-	return source{id: p.peers[i].id, commit: max(p.peers[i].commit, p.missing())}
+	return source{id: p.peers[i].id, commit: p.peers[i].commit}
 }
 
 // missing is a slot that every member will learn sooner or later, and that nobody will tell us of: whoever
@@ -171,9 +168,9 @@ func (p *Paxos) missing() Slot {
 // mostAsked is how many ranges a question names.
 const mostAsked = 16
 
-func (p *Paxos) askFor(from source) {
-	m := p.reply(Learn, from.id)
-	for s := p.commit + 1; s <= from.commit && len(m.Ranges) < mostAsked; s++ {
+func (p *Paxos) askFor(from NodeID, wanted Slot) {
+	m := p.reply(Learn, from)
+	for s := p.commit + 1; s <= wanted && len(m.Ranges) < mostAsked; s++ {
 		c := p.log.at(s)
 		if c.e != nil && c.learned {
 			continue
@@ -184,7 +181,7 @@ func (p *Paxos) askFor(from source) {
 			m.Ranges = append(m.Ranges, Range{First: s, Last: s})
 		}
 		if s > p.log.last {
-			m.Ranges[len(m.Ranges)-1].Last = from.commit
+			m.Ranges[len(m.Ranges)-1].Last = wanted
 			break
 		}
 	}

@@ -127,3 +127,23 @@ func TestC2BelowTheFloorThereIsStorageAndThenASnapshot(t *testing.T) {
 	p.Ready(&eff)
 	require.Equal(t, Slot(2), eff.Snapshots[0].Index)
 }
+
+// Who knows may not have told us: a learner speaks to the leader alone, and who said that it knows may be a witness, that
+// keeps nothing to teach. In vain we ask others, too.
+func TestC1EverybodyIsAskedInTheEnd(t *testing.T) {
+	m := bound(3)
+	m.Learners = []NodeID{4}
+	r := newRig(t, m)
+	r.ask(Message{Kind: Elect, From: 2, To: 1, Context: 1, Commit: 5})
+	asked := map[NodeID]bool{}
+	for range 100 {
+		r.now += Instant(second / 10)
+		r.p(1).Tick(r.now)
+		r.pump(r.find(1))
+		for _, m := range r.flight(Learn) {
+			asked[m.To] = true
+		}
+		r.drop()
+	}
+	require.Equal(t, map[NodeID]bool{2: true, 3: true, 4: true}, asked)
+}

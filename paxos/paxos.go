@@ -93,14 +93,12 @@ type Paxos struct {
 	snapshots []Message
 	truncate  Slot                    // if not 0, the next write must truncate here first
 	adopt     *consensus.SnapshotMeta // to be adopted by the next write
-	adopted   Slot                    // the newest snapshot that is adopted durably, and
-	adopting  Slot                    // the one that the write adoptSeq adopts, if that has not finished
-	adoptSeq  uint64
-	received  bool            // it is not our own
-	written   consensus.State // as of the last write
-	seq       uint64          // the last write issued
-	durable   uint64          // the last write finished; durable ≤ seq
-	began     Instant         // when the oldest unfinished write was issued, or the last one finished
+	received  bool                    // it is not our own
+	adoptSeq  uint64                  // the write that adopted the one before
+	written   consensus.State         // as of the last write
+	seq       uint64                  // the last write issued
+	durable   uint64                  // the last write finished; durable ≤ seq
+	began     Instant                 // when the oldest unfinished write was issued, or the last one finished
 
 	proposer // of our own ballot
 
@@ -151,7 +149,7 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 			return nil, err
 		}
 	}
-	p := &Paxos{cfg: cfg, incarnation: rec.Incarnation, promised: rec.State.Term, snapshot: rec.Snapshot, adopted: rec.Snapshot.Index, written: rec.State}
+	p := &Paxos{cfg: cfg, incarnation: rec.Incarnation, promised: rec.State.Term, snapshot: rec.Snapshot, written: rec.State}
 	p.epochs = []epoch{{members: cfg.Members}}
 	if rec.Snapshot.Index > 0 && len(rec.Snapshot.Config) > 0 {
 		x, err := decodeEpoch(rec.Snapshot.Config)

@@ -78,7 +78,7 @@ func (p *Paxos) flushWrite(eff *consensus.Effects) {
 	p.seq++
 	eff.Write = consensus.Write{Group: p.cfg.Group, Seq: p.seq, Snapshot: adopt, Truncate: p.truncate, Entries: p.log.take(p.seq), State: state}
 	if adopt != nil {
-		p.adopting, p.adoptSeq = adopt.Index, p.seq
+		p.adoptSeq = p.seq
 	}
 	p.truncate, p.written = 0, state
 	if p.phase != idle && p.promiseSeq == 0 {
@@ -89,9 +89,6 @@ func (p *Paxos) flushWrite(eff *consensus.Effects) {
 // Persisted notes what has become durable: our promise, and our votes.
 func (p *Paxos) Persisted(seq uint64) {
 	p.durable, p.began = seq, p.now
-	if seq >= p.adoptSeq {
-		p.adopted = max(p.adopted, p.adopting)
-	}
 	p.dirty = p.dirty || p.handed < p.commit
 	if p.promiseSeq != 0 && seq >= p.promiseSeq && !p.own {
 		p.own = true

@@ -49,7 +49,7 @@ func (p *Paxos) AppendState(b []byte) []byte {
 	e.put(uint64(p.cfg.ID), p.incarnation, uint64(p.promised), uint64(p.commit), uint64(p.handed), uint64(p.watermark), uint64(p.stopAt),
 		uint64(p.snapshot.Index), uint64(p.truncate), uint64(p.written.Term), p.seq, p.durable, p.draws, p.asks, uint64(p.trimTo), uint64(p.heard))
 	e.put(uint64(p.phase), uint64(p.leader), uint64(p.leaseTo), uint64(p.hint.id), uint64(p.hint.commit))
-	e.flag(p.ticked, p.dirty, p.adopt != nil, p.stuck(), p.now < p.leaseEnd, p.askAt != 0, p.now >= p.askAt)
+	e.flag(p.ticked, p.dirty, p.adopt != nil, p.received, p.adoptSeq > p.durable, p.stuck(), p.now < p.leaseEnd, p.askAt != 0, p.now >= p.askAt)
 	e.ranges(p.unknown)
 	for i := range p.epochs {
 		e.bytes(p.epochs[i].encode())
