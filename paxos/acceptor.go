@@ -149,7 +149,9 @@ func (p *Paxos) accept(e *Entry, to NodeID) {
 // was of a lower ballot, and matters no more.
 func (p *Paxos) vote(e *Entry) cell {
 	c := p.log.put(e)
-	p.recovered(e.Index)
+	if len(p.unknown) > 0 {
+		p.recovered(e.Index)
+	}
 	if e.Index <= p.watermark { // the leader said that it is chosen before we had it
 		p.learned(c)
 	}

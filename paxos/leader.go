@@ -272,12 +272,16 @@ func (p *Paxos) gather(s Slot) (run []Entry, next Slot) {
 			return nil, s
 		}
 	}
-	size := 0
-	run = p.log.run(s, p.next-1, func(c cell) bool {
-		size += c.e.Size()
-		return c.e.Term == p.promised && (size <= p.cfg.MaxMessageSize || c.e.Index == s)
-	})
-	return run, s + Slot(len(run))
+	run, _ = p.log.stretch(s, p.next-1)
+	n, size := 0, 0
+	for n < len(run) && run[n].Term == p.promised {
+		if size += run[n].Size(); n > 0 && size > p.cfg.MaxMessageSize {
+			break
+		}
+		n++
+	}
+	p.log.lend(s)
+	return run[:n:n], s + Slot(n)
 }
 
 // tickLeader sends heartbeats, gives up a transfer, and steps down if no quorum has followed for an

@@ -118,17 +118,16 @@ func (p *page) move(n int) {
 	}
 }
 
-// run returns the entries from slot s on, as many as lie in one page, in slots up to hi that all hold
-// something for which also is true. Slot s must hold something.
-func (l *log) run(s, hi Slot, also func(cell) bool) []Entry {
-	p := &l.pages[s/pageSize-l.first]
-	from := s % pageSize
-	to := from
-	for end := min(hi+1-(s-from), Slot(len(p.entries))); to < end && p.entries[to].Index != 0 && also(cell{&p.entries[to], &p.marks[to]}); to++ {
-	}
-	p.lent = p.lent || to > from
-	return p.entries[from:to:to]
+// stretch returns the slots from s on, up to hi or the end of the page: s must hold something, the others may be
+// empty. Whoever hands a piece of it out says so with lend.
+func (l *log) stretch(s, hi Slot) ([]Entry, []mark) {
+	p, from := &l.pages[s/pageSize-l.first], s%pageSize
+	to := min(from+hi+1-s, Slot(len(p.entries)))
+	return p.entries[from:to], p.marks[from:to]
 }
+
+// lend says that a piece of the page of slot s is handed out.
+func (l *log) lend(s Slot) { l.pages[s/pageSize-l.first].lent = true }
 
 // take returns what the write seq is to hold: every slot that changed, in order. Nearly always they
 // follow one another.
@@ -140,13 +139,13 @@ func (l *log) take(seq uint64) []Entry {
 		slices.Sort(l.unwritten)
 	}
 	first, last := l.unwritten[0], l.unwritten[len(l.unwritten)-1]
-	es := l.run(first, last, func(c cell) bool {
-		if c.seq != unissued {
-			return false
-		}
-		c.seq = seq
-		return true
-	})
+	es, marks := l.stretch(first, last)
+	n := 0
+	for ; n < len(marks) && marks[n].seq == unissued; n++ {
+		marks[n].seq = seq
+	}
+	l.lend(first)
+	es = es[:n:n]
 	if len(es) < len(l.unwritten) {
 		es = append(l.carve(len(l.unwritten)), es...)
 		for _, s := range l.unwritten[len(es):] {

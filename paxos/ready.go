@@ -122,19 +122,22 @@ func (p *Paxos) deliver(eff *consensus.Effects) {
 
 // hand makes p.committed what follows the last that was given out, as far as it is chosen and durable here.
 func (p *Paxos) hand() {
-	clear(p.committed)
-	p.committed = p.committed[:0]
+	if p.committed = p.committed[:0]; cap(p.committed) > mostInOne {
+		p.committed = nil // it keeps what it held last alive
+	}
 	for p.handed < p.commit {
-		c := p.log.at(p.handed + 1)
-		if c.seq > p.durable {
-			return
+		es, marks := p.log.stretch(p.handed+1, p.commit)
+		for i := range es {
+			if marks[i].seq > p.durable {
+				return
+			}
+			if p.phase == leading && es[i].Term == p.promised {
+				p.uncommitted -= es[i].Size()
+			}
+			p.committed = append(p.committed, es[i])
+			p.committed[len(p.committed)-1].Term = 0
+			p.handed++
 		}
-		if p.phase == leading && c.e.Term == p.promised {
-			p.uncommitted -= c.e.Size()
-		}
-		p.committed = append(p.committed, *c.e)
-		p.committed[len(p.committed)-1].Term = 0
-		p.handed++
 	}
 }
 
