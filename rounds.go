@@ -1,9 +1,6 @@
 package consensus
 
-import (
-	"encoding/binary"
-	"time"
-)
+import "time"
 
 // Rounds are a leader's rounds of heartbeats, and the reads that they make safe: a part that engines
 // are built with.
@@ -130,19 +127,16 @@ func (r *Rounds) CloneInto(dst *Rounds) {
 
 // AppendState appends all that decides what r does next: see Engine.AppendState.
 func (r *Rounds) AppendState(b []byte) []byte {
-	b = binary.AppendUvarint(b, r.Last)
-	b = binary.AppendUvarint(b, r.Confirmed)
-	b = binary.AppendUvarint(b, uint64(len(r.open)))
+	e := StateEncoder{b}
+	e.Put(r.Last, r.Confirmed, uint64(len(r.open)))
 	for i := range r.open {
-		b = binary.AppendUvarint(b, r.open[i].number)
+		e.Put(r.open[i].number)
 	}
-	b = binary.AppendUvarint(b, uint64(len(r.reads)))
+	e.Put(uint64(len(r.reads)))
 	for i := range r.reads {
 		x := &r.reads[i]
-		b = binary.AppendUvarint(b, x.id)
-		b = binary.AppendUvarint(b, uint64(x.index))
-		b = binary.AppendUvarint(b, x.round)
-		b = append(b, byte(min(x.until, 1)))
+		e.Put(x.id, uint64(x.index), x.round)
+		e.Flag(x.until != 0)
 	}
-	return b
+	return e.B
 }

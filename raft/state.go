@@ -1,7 +1,6 @@
 package raft
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"github.com/consensus-go/consensus"
@@ -31,93 +30,60 @@ func (r *Raft) CloneInto(dst consensus.Engine) {
 // AppendState appends all that decides what r does next. Of an instant only whether it has come
 // matters, as time may pass at any pace.
 func (r *Raft) AppendState(b []byte) []byte {
-	e := encoder{b}
-	e.put(uint64(r.cfg.ID), uint64(r.term), uint64(r.vote), uint64(r.commit), uint64(r.handed), uint64(r.verified),
+	e := encoder{consensus.StateEncoder{B: b}}
+	e.Put(uint64(r.cfg.ID), uint64(r.term), uint64(r.vote), uint64(r.commit), uint64(r.handed), uint64(r.verified),
 		uint64(r.role), uint64(r.leader), uint64(r.snapshot.Index), uint64(r.snapshot.Term), uint64(r.unsure), uint64(r.trimTo))
-	e.flag(r.ticked, r.now >= r.deadline, r.now-r.heard < r.timeout(), r.handover, r.asked, r.voted, r.dirty, r.adopt != nil)
-	e.put(r.voteSeq, r.seq, r.durableSeq, r.attempt, uint64(r.written.Term), uint64(r.written.Vote))
+	e.Flag(r.ticked, r.now >= r.deadline, r.now-r.heard < r.timeout(), r.handover, r.asked, r.voted, r.dirty, r.adopt != nil)
+	e.Put(r.voteSeq, r.seq, r.durableSeq, r.attempt, uint64(r.written.Term), uint64(r.written.Vote))
 	e.log(&r.log)
 	for i := range r.configs {
 		c := r.configs[i].encode()
-		e.put(uint64(len(c)))
-		e.b = append(e.b, c...)
+		e.Bytes(c)
 	}
 	if r.role == consensus.Leader {
-		e.put(uint64(r.termStart), r.session, uint64(r.transfer.to))
-		e.flag(r.beat, r.noLease, r.transfer.sent, r.now >= r.nextBeat, r.now >= r.transfer.deadline,
+		e.Put(uint64(r.termStart), r.session, uint64(r.transfer.to))
+		e.Flag(r.beat, r.noLease, r.transfer.sent, r.now >= r.nextBeat, r.now >= r.transfer.deadline,
 			r.now-r.rounds.QuorumAt >= r.timeout(), r.now < r.leaseEnd(), r.now-r.writeBegan >= r.timeout())
 	}
 	for i := range r.peers {
 		e.peer(r, &r.peers[i])
 	}
-	e.b = r.rounds.AppendState(e.b)
-	e.put(uint64(len(r.granted)))
-	for _, x := range r.granted {
-		e.put(x.ID, uint64(x.Index))
-		e.flag(x.Err != nil, x.Until != 0)
-	}
-	for _, queue := range [...][]Message{r.replies, r.snapshots} {
-		e.put(uint64(len(queue)))
-		for i := range queue {
-			e.b = queue[i].AppendTo(e.b)
-		}
-	}
-	e.put(uint64(len(r.fetch)))
-	for _, f := range r.fetch {
-		e.put(uint64(f.To), uint64(f.Lo), uint64(f.Hi))
-	}
-	return e.b
+	e.B = r.rounds.AppendState(e.B)
+	e.Effects(r.granted, r.fetch, r.replies, r.snapshots)
+	return e.B
 }
 
-type encoder struct{ b []byte }
-
-func (e *encoder) put(vs ...uint64) {
-	for _, v := range vs {
-		e.b = binary.AppendUvarint(e.b, v)
-	}
-}
-
-func (e *encoder) flag(vs ...bool) {
-	for _, v := range vs {
-		if v {
-			e.b = append(e.b, 1)
-		} else {
-			e.b = append(e.b, 0)
-		}
-	}
-}
+type encoder struct{ consensus.StateEncoder }
 
 func (e *encoder) entries(es []Entry) {
-	e.put(uint64(len(es)))
+	e.Put(uint64(len(es)))
 	for i := range es {
-		x := &es[i]
-		e.put(uint64(x.Index), uint64(x.Term), uint64(x.From), x.ID, uint64(x.Kind), uint64(len(x.Data)))
-		e.b = append(e.b, x.Data...)
+		e.Entry(&es[i])
 	}
 }
 
 func (e *encoder) log(l *log) {
-	e.put(uint64(l.base), uint64(l.baseTerm), uint64(l.last), uint64(l.issued), uint64(l.cut), uint64(l.finished))
+	e.Put(uint64(l.base), uint64(l.baseTerm), uint64(l.last), uint64(l.issued), uint64(l.cut), uint64(l.finished))
 	for _, p := range l.pages {
 		e.entries(p)
 	}
-	e.put(uint64(len(l.pending)))
+	e.Put(uint64(len(l.pending)))
 	for _, m := range l.pending {
-		e.put(m.seq, uint64(m.last))
+		e.Put(m.seq, uint64(m.last))
 	}
 }
 
 func (e *encoder) peer(r *Raft, p *peer) {
-	e.put(uint64(p.id), p.incarnation)
-	e.flag(p.granted)
+	e.Put(uint64(p.id), p.incarnation)
+	e.Flag(p.granted)
 	if r.role != consensus.Leader {
 		return
 	}
-	e.put(uint64(p.mode), uint64(p.match), uint64(p.next), p.session, p.round, uint64(p.toldOf), uint64(p.installed), uint64(p.floor), uint64(p.before), uint64(p.prevTerm))
-	e.flag(p.waiting, r.stalled(p), r.now-p.active < r.timeout())
+	e.Put(uint64(p.mode), uint64(p.match), uint64(p.next), p.session, p.round, uint64(p.toldOf), uint64(p.installed), uint64(p.floor), uint64(p.before), uint64(p.prevTerm))
+	e.Flag(p.waiting, r.stalled(p), r.now-p.active < r.timeout())
 	e.entries(p.fetched)
-	e.put(uint64(len(p.inflight.sent)))
+	e.Put(uint64(len(p.inflight.sent)))
 	for _, s := range p.inflight.sent {
-		e.put(uint64(s.last), uint64(s.bytes))
+		e.Put(uint64(s.last), uint64(s.bytes))
 	}
 }
