@@ -53,7 +53,7 @@
 //	LearnReply     Entries: chosen values
 //	EpochSealed    the epoch that you act in has ended
 //	TakeOver       campaign at once
-//	EpochSnapshot  the header of a snapshot. Index: its last slot. Data: the epoch's record
+//	EpochSnapshot  the header of a snapshot. Index: its last slot. Data: the epoch's record; none in the founding epoch
 //
 // Accept and Lead may overtake the sender's own write (consensus.Effects.Early). A leader has promised its
 // ballot durably before it leads, in a reserved ballot, too. All other messages claim something about
@@ -80,9 +80,31 @@
 //   - A leader that reaches no quorum for an election timeout, or whose disk makes no progress, steps down. While it
 //     leads it counts as happy; one lost message deposes nobody, as an answer counts for two rounds.
 //   - A ballot that was refused because of a promise to somebody unreachable is tried again, higher, only if an
-//     election quorum follows us directly and knows no happy leader above.
+//     election quorum has said since that it follows us directly, has promised nothing above, and knows no happy
+//     leader above.
 //   - A damaged slot is unknown, not empty: its acceptor counts in no election until the slot is learned, or voted
 //     in again at a ballot that is above whatever was lost.
+//
+// # What simulation taught
+//
+// Rules that the papers leave open, or that look as if they could be left out, each with what happened without it:
+//
+//   - A leader that learns by value that its own proposal lost a slot steps down (learnValue). Its watermark would
+//     cover that slot, and whoever had voted there for its proposal would take that for chosen.
+//   - A Prepare that a transfer asked for names the ballot that hands over (pledged). One that was delayed broke the
+//     lease of a leader who had been elected since.
+//   - A promise that reports more than there is room for is not weighed: the candidate learns first (onPromise). One that
+//     came back a million slots behind proposed no-ops over what was chosen.
+//   - A reserved ballot is not led with once a value of its epoch was learned otherwise (learned): while its promise was on
+//     the way to the disk, another ballot had begun the epoch.
+//   - A preempted candidate believes those who follow it only if they said so since (free). Two ends of a chain deposed
+//     each other for ever through the middle, which followed each of them by turns.
+//   - A leader counts its own snapshot, for what witnesses may trim, when that is adopted durably (floor). It came back
+//     with votes for slots that the witness had trimmed, and nobody to say what was chosen there.
+//   - Who lacks something asks everybody in the end (source). A learner that had it had told the leader alone, which
+//     had crashed.
+//   - The commit index is written before a snapshot of one's own is adopted (flushWrite). Storage took the snapshot
+//     of an idle group for a received one, and forgot what is under it, which slow learners need.
 //
 // # Limits
 //
