@@ -50,7 +50,7 @@
 //	Elect          the election's heartbeat. Context: the round
 //	ElectReply     Context: the round. Term: the sender's own ballot. Leader: which it believes to lead. Flags: FlagHappy
 //	Learn          Ranges: the slots wanted
-//	LearnReply     Entries: chosen values
+//	LearnReply     Entries: chosen values. Context: the incarnation of the store that asked
 //	EpochSealed    the epoch that you act in has ended
 //	TakeOver       campaign at once
 //	EpochSnapshot  the header of a snapshot. Index: its last slot. Data: the epoch's record; none in the founding epoch
@@ -101,6 +101,8 @@
 //     each other for ever through the middle, which followed each of them by turns.
 //   - A leader counts its own snapshot, for what witnesses may trim, when that is adopted durably (floor). It came back
 //     with votes for slots that the witness had trimmed, and nobody to say what was chosen there.
+//   - An answer to a Learn names the store that asked (onLearnReply). One for a store that was wiped since taught its
+//     successor, which had entered no epoch, slots of the eighth, and that taught them to others.
 //   - Who lacks something asks everybody in the end (source). A learner that had it had told the leader alone, which
 //     had crashed.
 //   - The commit index is written before a snapshot of one's own is adopted (flushWrite). Storage took the snapshot

@@ -189,6 +189,22 @@ func TestS9NothingOfALaterEpochIsLearned(t *testing.T) {
 	require.Len(t, answer[0].Entries, 1, "the answer ends with the end of the asker's epoch")
 }
 
+// What a store asked that was wiped since may be of a later epoch than its successor is in. The answer names the store.
+func TestS9AnAnswerIsForTheStoreThatAsked(t *testing.T) {
+	r := newRig(t, bound(3))
+	r.elect(2)
+	r.settle()
+	r.propose(2, "a")
+	r.settle()
+	out := r.ask(Message{Kind: Learn, From: 1, To: 2, Term: b(2, 2), Ranges: []Range{{First: 1, Last: 9}}})
+	require.Equal(t, LearnReply, out[0].Kind)
+	require.Equal(t, store(1), out[0].Context)
+	wiped := r.start(1, consensus.Recovered{Incarnation: 999})
+	wiped.p.Step(&out[0])
+	require.Zero(t, wiped.p.commit)
+	require.False(t, wiped.p.log.holds(1))
+}
+
 func TestS7ANodeThatWasRemovedTeachesTheOthers(t *testing.T) {
 	r := newRig(t, bound(3))
 	r.elect(3)
@@ -243,7 +259,7 @@ func TestAnyLeaderOpensTheEpoch(t *testing.T) {
 	r.cut = func(from, to NodeID) bool { return from == 1 || to == 1 }
 	for _, id := range ids(3)[1:] {
 		n := r.find(id)
-		n.p.Step(&Message{Kind: LearnReply, From: 1, To: id, Group: 1, Incarnation: store(1), Promised: r.p(1).promised, Commit: 1, Entries: []Entry{chosen(r.p(1).log.at(1).e)}})
+		n.p.Step(&Message{Kind: LearnReply, From: 1, To: id, Group: 1, Incarnation: store(1), Promised: r.p(1).promised, Context: store(id), Commit: 1, Entries: []Entry{chosen(r.p(1).log.at(1).e)}})
 		r.pump(n)
 	}
 	r.pass(4 * second)

@@ -83,6 +83,7 @@ func plausible(g *enginetest.Rig) Message {
 	case Accept:
 		m.Entries = drawVotes(g, Slot(g.Near(uint64(p.commit)+2)), m.Term)
 	case LearnReply:
+		m.Context = p.incarnation + uint64(g.Byte()%4/3) // another store's, now and then
 		m.Entries = drawVotes(g, Slot(g.Near(uint64(p.commit)+1)), Chosen)
 	case Lead, LeadReply:
 		m.Context = g.Near(p.rounds.Last + 1)
@@ -191,7 +192,7 @@ func FuzzStepMessage(f *testing.F) {
 		Message{Kind: Lead, From: 2, To: 1, Incarnation: 2, Term: theirs, Promised: theirs, Context: 1, Commit: 2, Flags: consensus.FlagHappy},
 		Message{Kind: ElectReply, From: 2, To: 1, Incarnation: 2, Term: theirs, Promised: theirs, Leader: theirs, Context: 1, Flags: consensus.FlagHappy},
 		Message{Kind: Learn, From: 2, To: 1, Incarnation: 2, Promised: theirs, Ranges: []Range{{First: 1, Last: 9}}},
-		Message{Kind: LearnReply, From: 2, To: 1, Incarnation: 2, Promised: theirs, Entries: []Entry{command(1, Chosen, "v"), sign(2, Chosen, 1, bound(3))}, Commit: 2},
+		Message{Kind: LearnReply, From: 2, To: 1, Incarnation: 2, Context: 1, Promised: theirs, Entries: []Entry{command(1, Chosen, "v"), sign(2, Chosen, 1, bound(3))}, Commit: 2},
 		Message{Kind: EpochSealed, From: 2, To: 1, Incarnation: 2, Promised: pack(1, 1, 2), Commit: 3},
 		Message{Kind: TakeOver, From: 2, To: 1, Incarnation: 2, Term: theirs, Promised: theirs},
 		Message{Kind: EpochSnapshot, From: 2, To: 1, Incarnation: 2, Promised: pack(1, 1, 2), Index: 9, Data: sign(4, Chosen, 1, bound(3)).Data},

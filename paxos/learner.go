@@ -44,7 +44,7 @@ func (p *Paxos) learnValue(e Entry) {
 	}
 	switch c := p.log.at(s); {
 	case e.Kind == consensus.EntryMembers && !p.ends(&e):
-		return // of a later epoch: an answer to a store that was here before ours
+		return // of a later epoch
 	case c.e == nil:
 	case same(c.e, &e): // our vote was for the right value, and is written already or will be
 		if !c.learned {
@@ -194,7 +194,7 @@ func (p *Paxos) onLearn(m *Message) {
 		return
 	}
 	if first := m.Ranges[0].First; first <= p.log.base {
-		p.serve(m.From, epochOf(m.Promised), first)
+		p.serve(m, first)
 		return
 	}
 	end, ok := p.endOf(epochOf(m.Promised))
@@ -221,14 +221,19 @@ func (p *Paxos) onLearn(m *Message) {
 		}
 	}
 	if len(es) > 0 {
-		p.reply(LearnReply, m.From).Entries = es
+		a := p.reply(LearnReply, m.From)
+		a.Context, a.Entries = m.Incarnation, es
 	}
 }
 
 // onLearnReply takes in what is chosen. Nothing of an epoch that we have not entered: with it we
 // would report as chosen, in the old epoch, what was chosen above a stop-sign that we do not know,
-// and a candidate would void that (rule S9).
+// and a candidate would void that (rule S9). So what another store asked under our id, which is gone, is not
+// for us: it may have been in a later epoch.
 func (p *Paxos) onLearnReply(m *Message) {
+	if m.Context != p.incarnation {
+		return
+	}
 	before := p.commit
 	for i := range m.Entries {
 		e := &m.Entries[i]
@@ -263,6 +268,7 @@ func (p *Paxos) Fetched(f consensus.Fetch, es []Entry, err error) {
 		return
 	}
 	m := p.reply(LearnReply, f.To)
+	m.Context = x.incarnation
 	m.Entries = make([]Entry, 0, len(es))
 	for i := range es {
 		e := es[i]

@@ -322,6 +322,9 @@ func (r *rig) ask(m Message) []Message {
 	if m.Promised == 0 {
 		m.Promised = m.Term
 	}
+	if m.Kind == LearnReply {
+		m.Context = store(m.To)
+	}
 	n.p.Step(&m)
 	r.pump(n)
 	return r.net

@@ -4,10 +4,11 @@ import "github.com/consensus-go/consensus"
 
 // A service is a learner that we help from storage: what it wants is no longer in memory.
 type service struct {
-	to       NodeID
-	epoch    uint64 // of its promise
-	fetching bool   // storage reads for it
-	sending  bool   // our snapshot is on its way
+	to          NodeID
+	incarnation uint64 // of its store, and
+	epoch       uint64 // of its promise, as it asked
+	fetching    bool   // storage reads for it
+	sending     bool   // our snapshot is on its way
 }
 
 // maxServices is how many learners are helped at once.
@@ -22,21 +23,21 @@ func (p *Paxos) service(to NodeID) *service {
 	return nil
 }
 
-// serve has storage read slots from first on for a learner, one request at a time.
-func (p *Paxos) serve(to NodeID, epoch uint64, first Slot) {
-	x := p.service(to)
+// serve has storage read slots from first on for the learner that sent m, one request at a time.
+func (p *Paxos) serve(m *Message, first Slot) {
+	x := p.service(m.From)
 	if x == nil {
 		if len(p.services) == maxServices {
 			p.services = append(p.services[:0], p.services[1:]...)
 		}
-		p.services = append(p.services, service{to: to})
+		p.services = append(p.services, service{to: m.From})
 		x = &p.services[len(p.services)-1]
 	}
 	if x.fetching || x.sending {
 		return
 	}
-	x.epoch, x.fetching = epoch, true
-	p.fetch = append(p.fetch, consensus.Fetch{To: to, Lo: first, Hi: p.log.base, MaxBytes: p.cfg.MaxMessageSize})
+	x.incarnation, x.epoch, x.fetching = m.Incarnation, epochOf(m.Promised), true
+	p.fetch = append(p.fetch, consensus.Fetch{To: m.From, Lo: first, Hi: p.log.base, MaxBytes: p.cfg.MaxMessageSize})
 }
 
 // sendSnapshot has our newest snapshot streamed. A witness has none that anybody could use.

@@ -60,7 +60,7 @@ func (p *Paxos) AppendState(b []byte) []byte {
 		e.peer(p, &p.peers[i])
 	}
 	for _, x := range p.services {
-		e.Put(uint64(x.to), x.epoch)
+		e.Put(uint64(x.to), x.incarnation, x.epoch)
 		e.Flag(x.fetching, x.sending)
 	}
 	e.Effects(p.granted, p.fetch, p.replies, p.early, p.snapshots)
