@@ -1,0 +1,36 @@
+package sim_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/paxos"
+	"github.com/consensus-go/consensus/sim"
+)
+
+// Seeds that have found a fault of an engine. A change of the simulator or of an engine makes other runs of them: what
+// each fault was is tested beside the engine, by the test that is named.
+func TestSeedsThatOnceFailed(t *testing.T) {
+	for _, x := range []struct {
+		protocol consensus.NewEngine
+		rules    sim.Rules
+		profile  sim.Profile
+		seed     uint64
+		fault    string
+	}{
+		{paxos.New, sim.PaxosRules, sim.Churn, 1002857, "TestS9AnAnswerIsForTheStoreThatAsked"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 1005597, "TestS9AnAnswerIsForTheStoreThatAsked"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 1013002, "TestS9AnAnswerIsForTheStoreThatAsked"},
+		{paxos.New, sim.PaxosRules, sim.Upheaval, 46834, "TestC1EverybodyIsAskedInTheEnd"},
+		{paxos.New, sim.PaxosRules, sim.Upheaval, 43749, "a witness trimmed under a snapshot that was not durable"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 280, "damage below the stop-sign of one's own epoch: damaged_stop_sign.txt"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 321, "damage below the stop-sign of one's own epoch: damaged_stop_sign.txt"},
+		{paxos.New, sim.PaxosRules, sim.Crashes, 241, "TestAProposalThatIsLearnedByValueCountsNoLonger"},
+	} {
+		r, err := sim.Simulate(sim.Options{Protocol: x.protocol, Rules: x.rules, Profile: x.profile, Seed: x.seed})
+		require.NoError(t, err)
+		require.Empty(t, r.Violations, x.fault)
+	}
+}
