@@ -59,7 +59,7 @@ func (k EntryKind) String() string {
 // points to, never change once made: whoever holds one may keep it, and nobody may write to it.
 type Entry struct {
 	Index Index
-	Term  Term   // Raft: the term that created it. Paxos: the ballot it was last accepted in, or Chosen; once committed, 0.
+	Term  Term   // Raft: the term that created it, or 0 (see Write). Paxos: the ballot it was last accepted in, or Chosen; once committed, 0.
 	From  NodeID // the replica that took the proposal in, and
 	ID    uint64 // its number there: a random number of that replica's life <<32 | a counter; 0 if none
 	Kind  EntryKind
@@ -102,9 +102,11 @@ type Write struct {
 	// state, an empty one that nobody created. Entries above its index stay, unless Truncate
 	// says otherwise.
 	Snapshot *SnapshotMeta
-	Truncate Index   // if not 0, forget every entry at and after it, before storing Entries
-	Entries  []Entry // store these, replacing any with the same index
-	State    State   // always the whole current state
+	Truncate Index // if not 0, forget every entry at and after it, before storing Entries
+	// Entries are to be stored, by increasing index, replacing any with the same index. One of term 0
+	// beyond the others is Raft's note to itself that it lost what was there: to Storage it is one like any other.
+	Entries []Entry
+	State   State // always the whole current state
 }
 
 // Recovered is what a replica has after a restart.

@@ -22,6 +22,7 @@
 //	log.go          the log in memory, and how much of it is durable
 //	members.go      joint membership change
 //	read.go         read rounds and leases
+//	damage.go       entries that cannot be read any more
 //	snapshot.go     following from storage, by snapshot, and a witness's trimming
 //	ready.go        the rules, and the commit rule among them
 //	explain.go      answers to "why not?"
@@ -66,6 +67,8 @@
 //     every founder, and its first entry binds each to the store that voted. A voter that returns with an
 //     empty disk is counted by nobody, sees Status.Refused, and comes back through Change: as a
 //     learner, and then a voter again, under its new incarnation.
+//   - A replica that has lost entries which it may have acknowledged neither votes nor campaigns until it has them
+//     again, even after another restart: it keeps an entry of term 0 on disk, beyond its log, to remember that (damage.go).
 //   - A vote is refused for an election timeout after a leader was heard, whatever has happened to that
 //     leader, and likewise after a restart: leases rest on it.
 //   - A leader that cannot reach a quorum, or whose disk makes no progress, steps down, and so sends

@@ -7,7 +7,7 @@ import (
 // mayLead reports whether we may campaign: we have a vote, under the store that it was given to,
 // and nothing that we may have acknowledged is missing.
 func (r *Raft) mayLead() bool {
-	return r.isElector() && !r.isStranger() && r.commit >= r.unsure
+	return r.isElector() && !r.isStranger() && !r.isUnsure()
 }
 
 // isWitness reports whether we lead only to help another: the membership says so, or we have no
@@ -117,7 +117,7 @@ func (r *Raft) upToDate(m *Message) bool {
 // counts, under which store, is for the candidate to know.
 func (r *Raft) why(m *Message) verdict {
 	switch {
-	case r.commit < r.unsure:
+	case r.isUnsure():
 		return refusedUnsure
 	case r.sticky(m):
 		return refusedSticky
@@ -202,7 +202,7 @@ func (r *Raft) lead() {
 	r.termStart = r.log.last + 1
 	r.uncommitted, r.settled = 0, r.log.last
 	r.rounds.Reset(r.now)
-	r.nextBeat, r.beat, r.noLease = r.now, true, false
+	r.nextBeat, r.beat, r.noLease, r.offered = r.now, true, false, 0
 	for i := range r.peers {
 		r.peers[i].round = 0
 		r.begin(&r.peers[i])
@@ -250,6 +250,7 @@ func (r *Raft) handOver() {
 	if r.isWitness() && r.transfer.to == 0 {
 		if p := r.fullest(); p != nil {
 			r.Transfer(p.id)
+			r.offered = p.id
 		}
 	}
 	if r.transfer.to == 0 || r.transfer.sent {

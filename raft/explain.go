@@ -170,7 +170,7 @@ func (r *Raft) explainRole() string {
 		s += "; its store is not the one admitted under its id, so it may neither vote nor lead: change the membership to make it a learner, then a voter again"
 	case !r.isElector():
 		s += fmt.Sprintf("; it has no vote: it is %v", r.kind)
-	case r.commit < r.unsure:
+	case r.isUnsure():
 		s += "; " + verdicts[refusedUnsure]
 	case r.leader != 0:
 		s += fmt.Sprintf("; node %d leads", r.leader)

@@ -27,6 +27,8 @@ func (r *Raft) Check() error {
 		return fmt.Errorf("durable %d ≤ issued %d ≤ last %d does not hold", l.finished, l.issued, l.last)
 	case l.lastTerm > r.term:
 		return fmt.Errorf("last entry of term %d in term %d", l.lastTerm, r.term)
+	case r.isUnsure() && r.role != consensus.Follower:
+		return fmt.Errorf("%v with a log that ends at %d/%d, unsure up to %d or term %d", r.role, l.last, l.lastTerm, r.unsure, r.lostTerm)
 	case r.durableSeq > r.seq:
 		return fmt.Errorf("write %d finished, of %d issued", r.durableSeq, r.seq)
 	}

@@ -294,15 +294,22 @@ func (r *Raft) completeChange() {
 	}
 }
 
-// fullest returns the voter that holds our whole log, or nil.
-func (r *Raft) fullest() *peer {
+// fullest returns a voter that holds our whole log, or nil: of several the one after the one that
+// leadership was offered to last, and not taken by. That one may be unsure of its log.
+func (r *Raft) fullest() (first *peer) {
 	for i := range r.peers {
 		p := &r.peers[i]
-		if p.match == r.log.last && slices.Contains(r.config().now.Voters, p.id) && p.counted {
+		if p.match != r.log.last || !slices.Contains(r.config().now.Voters, p.id) || !p.counted {
+			continue
+		}
+		if p.id > r.offered {
 			return p
 		}
+		if first == nil {
+			first = p
+		}
 	}
-	return nil
+	return first
 }
 
 func sameElectors(a, b *Members) bool {

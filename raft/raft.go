@@ -59,7 +59,8 @@ type Raft struct {
 	deadline Instant // when that is over, unless we hear from a leader or give a vote
 	attempt  uint64  // how many times wait was drawn
 	trimTo   Index   // a witness may trim its log up to here, says the leader
-	unsure   Index   // entries up to here may have been acknowledged and then damaged: no votes before we have them again
+	unsure   Index   // if not 0, entries up to here may have been acknowledged and then damaged: see damage.go
+	lostTerm Term    // in that case, the term that we recovered with
 
 	peers []peer // the other members, by id
 
@@ -78,6 +79,7 @@ type Raft struct {
 	beat        bool             // begin a heartbeat round now
 	rounds      consensus.Rounds // of heartbeats, and the reads that wait for them
 	transfer    transfer         // of leadership
+	offered     NodeID           // a witness has asked this one to take over, last
 	noLease     bool             // a transfer began in this term: whoever it was meant for may be elected at any time
 
 	// What Ready has to do.
@@ -131,13 +133,14 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 }
 
 // load fills the log with what survived. Entries beyond a damaged one are of no use to Raft,
-// whose log has no holes; all that may have been acknowledged counts as unsure.
+// whose log has no holes; all that may have been acknowledged counts as unsure. An entry of term 0
+// is none: it reminds of damage in an earlier life.
 func (r *Raft) load(rec consensus.Recovered) error {
 	r.log.base, r.log.baseTerm = rec.Snapshot.Index, rec.Snapshot.Term
 	r.log.last, r.log.lastTerm = r.log.base, r.log.baseTerm
 	for _, e := range rec.Entries {
-		if e.Index != r.log.last+1 {
-			break // a hole: it is in Damaged
+		if e.Index != r.log.last+1 || e.Term == 0 {
+			break
 		}
 		r.log.append(&e)
 		if e.Kind == consensus.EntryMembers {
@@ -149,12 +152,15 @@ func (r *Raft) load(rec consensus.Recovered) error {
 		}
 	}
 	r.log.issued, r.log.finished = r.log.last, r.log.last
+	end := r.log.last
+	if n := len(rec.Entries); n > 0 {
+		end = max(end, rec.Entries[n-1].Index)
+	}
 	if n := len(rec.Damaged); n > 0 {
-		r.unsure = rec.Damaged[n-1].Last
-		if n := len(rec.Entries); n > 0 {
-			r.unsure = max(r.unsure, rec.Entries[n-1].Index)
-		}
-		r.log.cut = r.log.last + 1
+		end = max(end, rec.Damaged[n-1].Last)
+	}
+	if end > r.log.last || len(rec.Damaged) > 0 {
+		r.doubt(end)
 	}
 	r.commit = max(rec.Snapshot.Index, min(rec.State.Commit, r.log.last))
 	r.handed, r.verified = rec.Snapshot.Index, r.commit

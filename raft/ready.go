@@ -92,6 +92,7 @@ func (r *Raft) flushWrite(eff *consensus.Effects) bool {
 	}
 	r.seq++
 	eff.Write = consensus.Write{Group: r.cfg.Group, Seq: r.seq, Snapshot: r.adopt, Truncate: r.log.cut, Entries: es, State: state}
+	r.remind(&eff.Write, last)
 	r.log.wrote(r.seq, last)
 	r.adopt, r.written = nil, state
 	if r.role == consensus.Candidate && r.voteSeq == 0 {

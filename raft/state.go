@@ -32,16 +32,15 @@ func (r *Raft) CloneInto(dst consensus.Engine) {
 func (r *Raft) AppendState(b []byte) []byte {
 	e := encoder{consensus.StateEncoder{B: b}}
 	e.Put(uint64(r.cfg.ID), uint64(r.term), uint64(r.vote), uint64(r.commit), uint64(r.handed), uint64(r.verified),
-		uint64(r.role), uint64(r.leader), uint64(r.snapshot.Index), uint64(r.snapshot.Term), uint64(r.unsure), uint64(r.trimTo))
+		uint64(r.role), uint64(r.leader), uint64(r.snapshot.Index), uint64(r.snapshot.Term), uint64(r.unsure), uint64(r.lostTerm), uint64(r.trimTo))
 	e.Flag(r.ticked, r.now >= r.deadline, r.now-r.heard < r.timeout(), r.handover, r.asked, r.voted, r.dirty, r.adopt != nil)
 	e.Put(r.voteSeq, r.seq, r.durableSeq, r.attempt, uint64(r.written.Term), uint64(r.written.Vote))
 	e.log(&r.log)
 	for i := range r.configs {
-		c := r.configs[i].encode()
-		e.Bytes(c)
+		e.Bytes(r.configs[i].encode())
 	}
 	if r.role == consensus.Leader {
-		e.Put(uint64(r.termStart), r.session, uint64(r.transfer.to))
+		e.Put(uint64(r.termStart), r.session, uint64(r.transfer.to), uint64(r.offered))
 		e.Flag(r.beat, r.noLease, r.transfer.sent, r.now >= r.nextBeat, r.now >= r.transfer.deadline,
 			r.now-r.rounds.QuorumAt >= r.timeout(), r.now < r.leaseEnd(), r.now-r.writeBegan >= r.timeout())
 	}

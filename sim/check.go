@@ -178,6 +178,9 @@ func (w *World) checkWrite(n *node, wr *consensus.Write) {
 	}
 	for i := range wr.Entries {
 		e := &wr.Entries[i]
+		if e.Term == 0 {
+			continue // no entry of the log
+		}
 		if t := n.log.at(e.Index); t != nil && *t != e.Term {
 			w.checkCut(n, e.Index)
 		}

@@ -37,10 +37,9 @@ func (d *disk) repaired(lo, hi consensus.Index) {
 	d.bad = rest
 }
 
-// damageOne crashes n, and some of its log cannot be read any more. Of Raft's only without witnesses: one
-// that leads proposes nothing, and who has lost what was never committed waits for the log to grow that far.
+// damageOne crashes n, and some of its log cannot be read any more.
 func (w *World) damageOne(n *node) {
-	if !w.spareable(n) || !n.up || w.options.Rules == RaftRules && len(n.status.Members.Witnesses) > 0 {
+	if !w.spareable(n) || !n.up {
 		return
 	}
 	n.crash()
@@ -53,7 +52,7 @@ func (w *World) damageOne(n *node) {
 			for i := range consensus.Index(w.dice.among(ChooseFault, 1, 3)) {
 				if e := d.log.at(lo + i); e != nil && e.Index != 0 && !within(d.bad, lo+i) {
 					d.bad = append(d.bad, consensus.Range{First: lo + i, Last: lo + i})
-					n.unsure = d.last() // Raft has no use for what follows a hole
+					n.unsure = d.log.end() - 1 // Raft has no use for what follows a hole
 				}
 			}
 		}
@@ -63,9 +62,19 @@ func (w *World) damageOne(n *node) {
 	w.fault(n, w.dice.about(ChooseDwell, w.plan.dwell), "has a damaged disk and is down", n.restart)
 }
 
-// healed notes that n has everything again that was damaged, or does not need it.
+// healed notes that n has everything again that was damaged, or does not need it. A replica of Raft that
+// has what is committed in a later term than it came back with has all that it ever acknowledged and
+// that was committed, however short its log.
 func (n *node) healed(st *consensus.Status) {
-	if n.unsure != 0 && st.Commit >= n.unsure && len(n.disk.bad) == 0 {
+	if n.unsure == 0 || len(n.disk.bad) > 0 {
+		return
+	}
+	has := st.Commit >= n.unsure
+	if n.w.options.Rules == RaftRules {
+		i := min(st.Commit, st.Durable)
+		has = i >= n.unsure || n.termAt(i) > n.lostTerm
+	}
+	if has {
 		n.unsure = 0
 		n.w.mark(MarkDamageRepaired)
 	}
@@ -80,10 +89,6 @@ func (w *World) damaged() bool {
 	}
 	return false
 }
-
-// frail reports whether n must not go down again before it has repaired the damage: package raft cuts its
-// log off before a hole, and after the next restart no longer knows that there was one.
-func (n *node) frail() bool { return n.w.options.Rules == RaftRules && n.unsure != 0 }
 
 // lose has the checks remember what is on the disk, of which some will be gone.
 func (n *node) lose(snapshot consensus.Index) {
@@ -123,7 +128,7 @@ type backup struct {
 
 // backUp makes a backup of what n has on its disk, now and then as it goes down.
 func (n *node) backUp() {
-	if n.w.plan.faults[faultWipe] == 0 || n.backup != nil || len(n.disk.bad) > 0 || !n.w.dice.chance(ChooseFault, 256) {
+	if n.w.plan.faults[faultWipe] == 0 || n.backup != nil || n.unsure != 0 || !n.w.dice.chance(ChooseFault, 256) {
 		return
 	}
 	rec := n.disk.recover()

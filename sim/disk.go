@@ -88,7 +88,7 @@ func (w *World) diskDelay(n *node) time.Duration {
 
 // written is the event that the oldest unfinished write is durable.
 func (n *node) written() {
-	if n.disk.failing && !n.frail() {
+	if n.disk.failing {
 		n.halt()
 		return
 	}
@@ -179,12 +179,17 @@ func (d *disk) holds(i consensus.Index, t consensus.Term) bool {
 		return true
 	}
 	e := d.log.at(i)
-	return e != nil && e.Index == i && e.Term == t
+	return e != nil && e.Index == i && e.Term == t && t != 0
 }
 
-// last is the end of the durable log.
+// last is the end of the durable log. An entry of term 0 is none of the log: it reminds a replica of
+// Raft of damage.
 func (d *disk) last() consensus.Index {
-	return max(d.snapshot.Index, d.log.end()-1)
+	i := d.log.end() - 1
+	for e := d.log.at(i); e != nil && e.Term == 0; e = d.log.at(i) {
+		i--
+	}
+	return max(d.snapshot.Index, i)
 }
 
 // fetched answers a Fetch from what storage retains.

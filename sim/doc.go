@@ -54,10 +54,9 @@
 //
 // A disk that is full fails like any other, and a write is on it as a whole or not at all: records cut
 // short, and what a storage makes of them, are for the tests of the storage. Damage is told
-// (consensus.Recovered.Damaged), is in the log alone; a replica of Raft suffers it only without witnesses, and goes down again only when it has repaired it, as after another
-// restart it no longer knows of it. A backup comes back as another store. Messages are lost, delayed and
-// doubled, never altered. The Host, its goroutines, the sockets and the files are not in it. All nodes run
-// one version. Clocks drift by at most 5 % and never step, as consensus.Members.Lease demands. Random runs
-// show the presence of bugs; that they find none proves nothing, and the planted bugs of sim/mutants say
-// how much to make of it.
+// (consensus.Recovered.Damaged), is in the log alone, and is of one node until that has repaired it. A
+// backup comes back as another store. Messages are lost, delayed and doubled, never altered. The Host, its
+// goroutines, the sockets and the files are not in it. All nodes run one version. Clocks drift by at most
+// 5 % and never step, as consensus.Members.Lease demands. Random runs show the presence of bugs; that they
+// find none proves nothing, and the planted bugs of sim/mutants say how much to make of it.
 package sim

@@ -176,7 +176,7 @@ func (m *nemesis) end(id int) {
 }
 
 func (w *World) crashFor(n *node, dwell time.Duration) {
-	if n.up && !n.frail() {
+	if n.up {
 		n.crash()
 		w.fault(n, dwell, "is down", n.restart)
 	}

@@ -30,6 +30,7 @@ type node struct {
 	disk        disk
 	lost        lostDisk
 	unsure      consensus.Index // what is up to here was damaged, and may not be repaired yet
+	lostTerm    consensus.Term  // in that case, the term with which the disk was found since, last
 	backup      *backup
 	clock       clock
 	pausedUntil int64
@@ -133,11 +134,13 @@ func (n *node) boot(meta consensus.SnapshotMeta) {
 // remember makes the checks' view of the log what has been recovered.
 func (n *node) remember(rec *consensus.Recovered) {
 	n.status = consensus.Status{}
-	n.base, n.issued = rec.Snapshot, rec.State
+	n.base, n.issued, n.lostTerm = rec.Snapshot, rec.State, rec.State.Term
 	n.log.reset()
 	n.log.first = rec.Snapshot.Index + 1
 	for i := range rec.Entries {
-		*n.log.put(rec.Entries[i].Index) = rec.Entries[i].Term
+		if t := rec.Entries[i].Term; t != 0 {
+			*n.log.put(rec.Entries[i].Index) = t
+		}
 	}
 	n.values.reset()
 	n.values.first = rec.Snapshot.Index + 1

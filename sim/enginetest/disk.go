@@ -84,6 +84,8 @@ func (d *Disk) forget(gone func(Index) bool) {
 	maps.DeleteFunc(d.Damaged, func(i Index, _ bool) bool { return gone(i) })
 }
 
+func (d *Disk) holds(i Index) bool { _, ok := d.Log[i]; return ok }
+
 // Damage makes the entries from lo to hi unreadable.
 func (d *Disk) Damage(lo, hi Index) {
 	for i := lo; i <= hi; i++ {

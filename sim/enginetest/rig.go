@@ -119,7 +119,11 @@ func (g *Rig) act() {
 	case 13:
 		g.streamed()
 	case 14:
-		g.disk.Crash(int(g.Byte()) % (len(g.disk.Unfinished) + 1))
+		b := g.Byte()
+		g.disk.Crash(int(b) % (len(g.disk.Unfinished) + 1))
+		if i := g.disk.Snapshot.Index + 1 + Index(b%8); b >= 192 && g.disk.holds(i) {
+			g.disk.Damage(i, i)
+		}
 		g.start()
 	case 15:
 		g.Step(g.wild())

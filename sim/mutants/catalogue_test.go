@@ -17,7 +17,7 @@ var floor = [...]struct {
 		"candidate-counts-unsynced-tail", "no-up-to-date-check", "quorum-minus-one", "truncate-always", "ack-own-last-index",
 		"commit-to-last-index", "no-prev-term-check", "stale-append-reply", "match-survives-election", "ack-before-sync",
 		"ack-duplicate-before-sync", "completion-aba", "leader-counts-unsynced-self", "pre-vote-mutates", "read-before-own-commit",
-		"read-without-quorum", "joint-new-majority-only", "snapshot-loses-config",
+		"read-without-quorum", "joint-new-majority-only", "snapshot-loses-config", "damage-forgotten",
 	}},
 	{"paxos", []string{
 		"accept-any-ballot", "accept-before-sync", "accept-does-not-raise-promise", "adopt-first", "adopt-nothing", "apply-skips-hole",

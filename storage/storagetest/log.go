@@ -73,6 +73,15 @@ var logClaims = []claim{
 		s.append(write(1, entry(7, 1)), write(2, entry(3, 1), entry(9, 1)), write(3, entry(8, 1), entry(1, 1)))
 		s.holds(entry(1, 1), entry(3, 1), entry(7, 1), entry(8, 1), entry(9, 1))
 	}},
+	{"an entry of term 0 is one like any other", func(s *store) {
+		cut := write(2, entry(2, 1), entry(6, 0))
+		cut.Truncate = 2
+		s.append(write(1, entries(1, 4, 1)...), cut, write(3, entry(3, 1)))
+		s.reopen()
+		s.holds(entry(1, 1), entry(2, 1), entry(3, 1), entry(6, 0))
+		s.append(write(1, entries(4, 6, 2)...))
+		s.holds(append(entries(1, 3, 1), entries(4, 6, 2)...)...)
+	}},
 	{"Truncate forgets what is at and after it, before Entries are stored", func(s *store) {
 		cut := write(2, entry(6, 2))
 		cut.Truncate = 3
