@@ -1,6 +1,7 @@
 package paxos
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -48,7 +49,7 @@ func (p *Paxos) admissible(m *Members) error {
 			if id == p.cfg.ID || p.members().Votes(id) {
 				continue
 			}
-			if q := p.peer(id); q == nil || q.incarnation == 0 {
+			if q := p.peer(id); q == nil || q.flow.store == 0 {
 				return &consensus.ConfigError{Field: "Members.Voters", Value: fmt.Sprint(id), Reason: "a new voter must be a learner first, and have been heard from"}
 			}
 		}
@@ -105,14 +106,15 @@ func (p *Paxos) heir(m *Members) NodeID {
 }
 
 // bind returns m with every elector bound to its store: the one it was bound to before or, if it
-// is new, the one that we hear from now.
+// is new, the one that has answered our latest heartbeat: a message of a store that was wiped since may come
+// later. Founders have promised.
 func (p *Paxos) bind(m Members) Members {
 	return m.Bind(p.members(), func(id NodeID) uint64 {
 		switch q := p.peer(id); {
 		case id == p.cfg.ID:
 			return p.incarnation
 		case q != nil:
-			return q.incarnation
+			return cmp.Or(q.flow.store, q.incarnation)
 		}
 		return 0
 	})

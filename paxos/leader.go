@@ -17,6 +17,9 @@ type flow struct {
 	round  uint64 // the last round that it confirmed
 	toldOf Slot   // how much it was told to be chosen
 	late   bool   // it answers, and something should have been acknowledged long ago
+
+	store    uint64 // the incarnation that has answered the latest round, whatever arrived since, and
+	answered uint64 // that round
 }
 
 // sent is one Accept: its slots, the bytes of its entries, and when it left.

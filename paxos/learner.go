@@ -201,13 +201,16 @@ func (p *Paxos) onLearn(m *Message) {
 	if !ok {
 		return // it lacks the end of its epoch, which we no longer have: it did not ask from there
 	}
+	if end == 0 {
+		end = p.log.last
+	}
+	if !p.settled() {
+		end = min(end, p.commit) // what we hold above is of an epoch whose beginning is damaged here
+	}
 	var es []Entry
 	size := 0
 	for _, r := range m.Ranges {
-		if end != 0 {
-			r.Last = min(r.Last, end)
-		}
-		for s := r.First; s <= min(r.Last, p.log.last); s++ {
+		for s := r.First; s <= min(r.Last, end); s++ {
 			c := p.log.at(s)
 			if c.e == nil || !c.learned {
 				continue

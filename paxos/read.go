@@ -50,6 +50,9 @@ func (p *Paxos) onLeadReply(m *Message) {
 	}
 	f := &q.flow
 	f.round = max(f.round, m.Context)
+	if m.Context >= f.answered {
+		f.store, f.answered = m.Incarnation, m.Context
+	}
 	p.progress(q, m)
 	f.late = len(f.sent) > 0 && p.overdue(&f.sent[0])
 }

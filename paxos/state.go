@@ -121,7 +121,7 @@ func (e *encoder) peer(p *Paxos, q *peer) {
 		return
 	}
 	f := &q.flow
-	e.Put(uint64(f.next), f.round, uint64(f.toldOf), uint64(len(f.sent)))
+	e.Put(uint64(f.next), f.round, f.store, f.answered, uint64(f.toldOf), uint64(len(f.sent)))
 	for _, x := range f.sent {
 		e.Put(uint64(x.first), uint64(x.last), uint64(x.bytes))
 		e.Flag(p.overdue(&x))

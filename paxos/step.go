@@ -180,9 +180,9 @@ func (p *Paxos) meet(m *Message) {
 	}
 	q.active = p.now
 	if q.incarnation != m.Incarnation {
-		*q = peer{id: q.id, kind: q.kind, incarnation: m.Incarnation, active: p.now}
+		f := flow{next: p.from, store: q.flow.store, answered: q.flow.answered}
+		*q = peer{id: q.id, kind: q.kind, incarnation: m.Incarnation, active: p.now, flow: f}
 		q.counted = p.members().Votes(q.id) && p.admits(q.id, m.Incarnation)
-		q.flow.next = p.from
 	}
 	q.commit, p.heard = max(q.commit, m.Commit), max(p.heard, m.Commit)
 	p.dirty = p.dirty || p.heard > p.commit

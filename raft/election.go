@@ -204,7 +204,8 @@ func (r *Raft) lead() {
 	r.rounds.Reset(r.now)
 	r.nextBeat, r.beat, r.noLease, r.offered = r.now, true, false, 0
 	for i := range r.peers {
-		r.peers[i].round = 0
+		p := &r.peers[i]
+		p.round, p.store, p.answered = 0, 0, 0
 		r.begin(&r.peers[i])
 	}
 	if c := r.config(); c.now.Unbound() {

@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -192,7 +193,7 @@ func (r *Raft) admissible(m *Members) error {
 			if id == r.cfg.ID || r.config().now.Votes(id) {
 				continue
 			}
-			if p := r.peer(id); p == nil || p.incarnation == 0 {
+			if p := r.peer(id); p == nil || p.store == 0 {
 				return &consensus.ConfigError{Field: "Members.Voters", Value: fmt.Sprint(id), Reason: "a new voter must be a learner first, and have been heard from"}
 			}
 		}
@@ -232,14 +233,15 @@ func (r *Raft) keepsState(m *Members) bool {
 }
 
 // bind returns m with every elector bound to its store: the one it was bound to before or, if it
-// is new, the one that we hear from now.
+// is new, the one that has answered our latest heartbeat: a message of a store that was wiped since may come
+// later. Founders have voted.
 func (r *Raft) bind(m Members) Members {
 	return m.Bind(&r.config().now, func(id NodeID) uint64 {
 		switch p := r.peer(id); {
 		case id == r.cfg.ID:
 			return r.incarnation
 		case p != nil:
-			return p.incarnation
+			return cmp.Or(p.store, p.incarnation)
 		}
 		return 0
 	})

@@ -16,6 +16,8 @@ type peer struct {
 	next      Index   // the next entry to send it
 	session   uint64  // of replication: what answers another one is stale
 	round     uint64  // the last heartbeat round that it acknowledged
+	store     uint64  // the incarnation that has answered the latest round, whatever arrived since, and
+	answered  uint64  // that round
 	toldOf    Index   // the commit index that it was told last
 	movedAt   Instant // when match last grew, or this mode began
 	inflight  window  // what was sent in this session and is not acknowledged

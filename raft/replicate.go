@@ -279,6 +279,9 @@ func (r *Raft) onHeartbeatReply(m *Message) {
 		return
 	}
 	p.round = max(p.round, m.Context)
+	if m.Context >= p.answered {
+		p.store, p.answered = m.Incarnation, m.Context
+	}
 	p.floor = max(p.floor, m.Floor)
 	r.progress(p, m.Index)
 	if !r.stalled(p) {

@@ -78,7 +78,7 @@ func (e *encoder) peer(r *Raft, p *peer) {
 	if r.role != consensus.Leader {
 		return
 	}
-	e.Put(uint64(p.mode), uint64(p.match), uint64(p.next), p.session, p.round, uint64(p.toldOf), uint64(p.installed), uint64(p.floor), uint64(p.before), uint64(p.prevTerm))
+	e.Put(uint64(p.mode), uint64(p.match), uint64(p.next), p.session, p.round, p.store, p.answered, uint64(p.toldOf), uint64(p.installed), uint64(p.floor), uint64(p.before), uint64(p.prevTerm))
 	e.Flag(p.waiting, r.stalled(p), r.now-p.active < r.timeout())
 	e.entries(p.fetched)
 	e.Put(uint64(len(p.inflight.sent)))
