@@ -153,3 +153,33 @@ func TestAWitnessTrimsAsFarAsItIsToldAndGivesNoSnapshot(t *testing.T) {
 	n.p.Fetched(eff.Fetch[0], nil, consensus.ErrCompacted)
 	require.Empty(t, r.effects().Snapshots)
 }
+
+// Who has lost the stop-sign that began its epoch holds slots above it, and cannot tell of which epoch they are.
+func TestS9WhoLostAStopSignTeachesNothingAboveIt(t *testing.T) {
+	r := newRig(t, bound(3))
+	n := r.start(1, consensus.Recovered{
+		Incarnation: store(1), State: consensus.State{Term: pack(1, 2, 2), Commit: 2}, Damaged: []Range{{First: 1, Last: 1}},
+		Entries: []Entry{command(2, Chosen, "of epoch 1")},
+	})
+	require.True(t, n.p.log.at(2).learned)
+	require.Empty(t, r.ask(Message{Kind: Learn, From: 3, To: 1, Term: b(2, 3), Ranges: []Range{{First: 1, Last: 9}}}))
+}
+
+// A message of a store that was wiped since may arrive after those of its successor. It is the one that has answered the
+// latest heartbeat that a newcomer is bound to.
+func TestANewVoterIsBoundToTheStoreThatAnsweredLast(t *testing.T) {
+	r := newRig(t, bound(3), 4)
+	r.elect(1)
+	r.settle()
+	r.change(1, Members{Voters: ids(3), Learners: []NodeID{4}})
+	r.pass(second)
+	late := Message{Kind: LeadReply, From: 4, To: 1, Group: 1, Incarnation: store(4), Term: r.p(1).promised, Promised: r.p(1).promised, Context: r.p(1).rounds.Last}
+	r.pump(r.start(4, consensus.Recovered{Incarnation: 999}))
+	r.pass(second)
+	r.p(1).Step(&late)
+	require.Equal(t, store(4), r.p(1).peer(4).incarnation)
+	r.change(1, Members{Voters: ids(4)})
+	x, err := decodeEpoch(r.p(1).log.at(r.p(1).stop).e.Data)
+	require.NoError(t, err)
+	require.Equal(t, uint64(999), x.members.Incarnation(4))
+}

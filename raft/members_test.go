@@ -186,3 +186,18 @@ func TestAnyMembershipCanBeReached(t *testing.T) {
 		require.Empty(t, c.Violations)
 	})
 }
+
+// A message of a store that was wiped since may arrive after those of its successor. It is the one that has answered the
+// latest heartbeat that a newcomer is bound to.
+func TestANewVoterIsBoundToTheStoreThatAnsweredLast(t *testing.T) {
+	c := led(t, Members{Voters: []NodeID{1, 2, 3}, Learners: []NodeID{4}})
+	r := c.raft(1)
+	c.Beat(1)
+	for _, answer := range []struct{ store, round uint64 }{{4, 1}, {999, r.rounds.Last}, {4, 1}} {
+		m := Message{Kind: HeartbeatReply, From: 4, To: 1, Incarnation: answer.store, Term: r.term, Context: answer.round}
+		c.Node(1).Input(func() { r.Step(&m) })
+	}
+	require.Equal(t, uint64(4), r.peer(4).incarnation, "it spoke last")
+	c.change(t, Members{Voters: []NodeID{1, 2, 3, 4}})
+	require.Equal(t, uint64(999), r.config().now.Incarnation(4))
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/consensus-go/consensus"
 	"github.com/consensus-go/consensus/paxos"
+	"github.com/consensus-go/consensus/raft"
 	"github.com/consensus-go/consensus/sim"
 )
 
@@ -23,6 +24,13 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 		{paxos.New, sim.PaxosRules, sim.Churn, 1002857, "TestS9AnAnswerIsForTheStoreThatAsked"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 1005597, "TestS9AnAnswerIsForTheStoreThatAsked"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 1013002, "TestS9AnAnswerIsForTheStoreThatAsked"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 2006911, "TestANewVoterIsBoundToTheStoreThatAnsweredLast"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 2001648, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 2010845, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
+		{paxos.New, sim.PaxosRules, sim.Swarm, 2006084, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
+		{paxos.New, sim.PaxosRules, sim.Swarm, 2018991, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
+		{raft.New, sim.RaftRules, sim.Crashes, 6, "damage_survives_restarts.txt"},
+		{raft.New, sim.RaftRules, sim.Swarm, 10164, "witness_and_damage.txt"},
 		{paxos.New, sim.PaxosRules, sim.Upheaval, 46834, "TestC1EverybodyIsAskedInTheEnd"},
 		{paxos.New, sim.PaxosRules, sim.Upheaval, 43749, "a witness trimmed under a snapshot that was not durable"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 280, "damage below the stop-sign of one's own epoch: damaged_stop_sign.txt"},
