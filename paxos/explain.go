@@ -112,7 +112,7 @@ func (p *Paxos) describe(e *Entry) string {
 	return fmt.Sprintf("a %v", e.Kind)
 }
 
-func (p *Paxos) isUnknown(s Slot) bool { return covers(p.unknown, s) }
+func (p *Paxos) isUnknown(s Slot) bool { return covers(p.unknown, s, s) }
 
 // explainVotes tells who has voted for our proposal in c.
 func (p *Paxos) explainVotes(b *strings.Builder, s Slot, c cell) {

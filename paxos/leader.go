@@ -177,12 +177,13 @@ func (p *Paxos) onAlreadyChosen(m *Message) {
 	}
 }
 
-// progress frees what q has acknowledged.
+// progress frees what q has acknowledged whole: of the slots of one Accept some may be voted in, and others be
+// chosen already, which are two answers, and one of them may be lost.
 func (p *Paxos) progress(q *peer, m *Message) {
 	f := &q.flow
 	kept := f.sent[:0]
 	for _, x := range f.sent {
-		if x.last <= m.Commit || covers(m.Ranges, x.last) {
+		if x.last <= m.Commit || covers(m.Ranges, x.first, x.last) {
 			f.bytes -= x.bytes
 		} else {
 			kept = append(kept, x)
@@ -191,9 +192,10 @@ func (p *Paxos) progress(q *peer, m *Message) {
 	f.sent = kept
 }
 
-func covers(rs []Range, s Slot) bool {
+// covers reports whether one of rs holds the slots from first to last.
+func covers(rs []Range, first, last Slot) bool {
 	for _, r := range rs {
-		if r.First <= s && s <= r.Last {
+		if r.First <= first && last <= r.Last {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package paxos
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -387,4 +388,27 @@ func TestAProposalThatIsLearnedByValueCountsNoLonger(t *testing.T) {
 	require.Equal(t, Slot(1), p.commit)
 	require.Zero(t, p.Status().Uncommitted)
 	require.Equal(t, writes, p.seq, "it is on disk already")
+}
+
+// Of the slots of one Accept an acceptor votes in some and knows others to be chosen: it answers twice. If the first of
+// these is lost what it was about is sent again.
+func TestL5AnAcceptIsDoneWhenAllOfItIsAnswered(t *testing.T) {
+	m := bound(3)
+	m.ElectionQuorum, m.CommitQuorum = 1, 3
+	r := newRig(t, m)
+	r.elect(1)
+	r.settle()
+	r.ask(Message{Kind: LearnReply, From: 3, To: 2, Term: b(2, 3), Promised: r.p(1).promised, Entries: []Entry{{Index: 2, Term: Chosen, From: 1, ID: 2, Data: []byte("b")}}})
+	r.drop()
+	p := r.p(1)
+	for _, v := range []string{"a", "b"} {
+		_, err := p.Propose(consensus.Proposal{From: 1, ID: 2, Data: []byte(v)})
+		require.NoError(t, err)
+	}
+	r.pump(r.find(1))
+	r.deliver(func(m *Message) bool { return m.Kind == Accept })
+	require.NotEmpty(t, r.flight(AlreadyChosen))
+	r.net = slices.DeleteFunc(r.net, func(m Message) bool { return m.Kind == Accepted && m.From == 2 })
+	r.pass(second)
+	require.Equal(t, Slot(2), p.commit)
 }

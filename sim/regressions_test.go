@@ -24,6 +24,7 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 		{paxos.New, sim.PaxosRules, sim.Churn, 1002857, "TestS9AnAnswerIsForTheStoreThatAsked"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 1005597, "TestS9AnAnswerIsForTheStoreThatAsked"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 1013002, "TestS9AnAnswerIsForTheStoreThatAsked"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 3002031, "TestL5AnAcceptIsDoneWhenAllOfItIsAnswered"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 2006911, "TestANewVoterIsBoundToTheStoreThatAnsweredLast"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 2001648, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 2010845, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
