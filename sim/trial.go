@@ -36,7 +36,7 @@ func (w *World) putOnTrial() {
 // tryCut cuts one link of the leader.
 func (w *World) tryCut() {
 	l, o := w.leader(), w.subject()
-	if o == nil || !w.enough(o) {
+	if o == nil || !w.enough(o) || w.handsOver() {
 		return
 	}
 	if w.trace.on() {
@@ -50,6 +50,17 @@ func (w *World) tryCut() {
 	if now := w.leader(); !w.failed() && (now != l || l.status.Term != term) {
 		w.fail("peace", "node %d has lost its link to %d, and its leadership, though it reaches a quorum", l.id, o.id)
 	}
+}
+
+// handsOver reports whether somebody is yet to be told to take over, by a message that may have been under way since
+// before the faults ended: it deposes a leader rightly.
+func (w *World) handsOver() bool {
+	for i := range w.net.packets {
+		if p := &w.net.packets[i]; p.frame != nil && p.copies > 0 && (p.kind == consensus.KindTimeoutNow || p.kind == consensus.KindTakeOver) {
+			return true
+		}
+	}
+	return false
 }
 
 // tryCrash crashes the leader.
