@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/consensus-go/consensus/storage"
+	"github.com/consensus-go/consensus/storage/crashfs"
 )
 
 // promises are the comments of storage.FS and storage.File, a sentence each. dir is an empty folder.
@@ -174,9 +175,15 @@ var promises = []struct {
 	}},
 }
 
-func TestEveryFileSystemKeepsThePromisesOfFS(t *testing.T) {
+func TestTheOperatingSystemKeepsThePromisesOfFS(t *testing.T) {
 	for _, p := range promises {
 		t.Run(p.name, func(t *testing.T) { p.test(t, storage.OS, t.TempDir()) })
+	}
+}
+
+func TestCrashfsKeepsThePromisesOfFS(t *testing.T) {
+	for _, p := range promises {
+		t.Run(p.name, func(t *testing.T) { p.test(t, crashfs.New(4), ".") })
 	}
 }
 
