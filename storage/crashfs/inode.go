@@ -1,6 +1,7 @@
 package crashfs
 
 import (
+	"bytes"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -60,37 +61,53 @@ func newInode(sector int) *inode {
 // numbers are those of the sectors that have been written, sorted.
 func (n *inode) numbers() []int64 { return slices.Sorted(maps.Keys(n.sectors)) }
 
-// now returns a copy of a sector as everybody sees it.
-func (n *inode) now(number int64) []byte {
-	b := make([]byte, n.sector)
+// now returns a sector as everybody sees it.
+func (n *inode) now(number int64) string {
 	if h := n.sectors[number]; h != nil {
-		copy(b, h.now())
+		return h.now()
 	}
-	return b
+	return ""
 }
 
 // update puts p at an offset within a sector.
 func (n *inode) update(number, offset int64, p []byte) {
-	b := n.now(number)
-	copy(b[offset:], p)
 	h := n.sectors[number]
 	if h == nil {
+		if zero(p) {
+			return
+		}
 		h = durable("")
 		n.sectors[number] = h
+	}
+	b := make([]byte, n.sector)
+	copy(b, h.now())
+	copy(b[offset:], p)
+	if zero(b) {
+		b = nil
 	}
 	h.set(string(b))
 }
 
+func zero(p []byte) bool { return len(bytes.TrimLeft(p, "\x00")) == 0 }
+
 func (n *inode) readAt(p []byte, offset int64) (read int) {
 	p = p[:max(0, min(int64(len(p)), n.size.now()-offset))]
+	clear(p)
 	for read < len(p) {
 		at := offset + int64(read)
-		read += copy(p[read:], n.now(at / n.sector)[at%n.sector:])
+		rest := p[read:min(int64(len(p)), int64(read)+n.sector-at%n.sector)]
+		if v := n.now(at / n.sector); v != "" {
+			copy(rest, v[at%n.sector:])
+		}
+		read += len(rest)
 	}
 	return read
 }
 
 func (n *inode) writeAt(p []byte, offset int64) {
+	if len(p) == 0 {
+		return // and nothing grows
+	}
 	for len(p) > 0 {
 		piece := p[:min(int64(len(p)), n.sector-offset%n.sector)]
 		n.update(offset/n.sector, offset%n.sector, piece)
