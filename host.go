@@ -8,7 +8,6 @@ import (
 	"math/bits"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -37,10 +36,11 @@ type HostConfig struct {
 // A failure of storage is final, because nobody knows then what is on disk: every group of the
 // host stops with an ErrStopped, and the process lives.
 type Host struct {
-	cfg    HostConfig
-	start  time.Time
-	loops  []*loop
-	writer *writer
+	cfg     HostConfig
+	start   time.Time
+	loops   []*loop
+	writer  *writer
+	metrics *Metrics // of what serves all groups
 
 	ctx     context.Context // done when the host stops, with the cause
 	cancel  context.CancelCauseFunc
@@ -52,7 +52,6 @@ type Host struct {
 	closed  bool
 
 	tickets sync.Pool // its own, so that no channel leaves a test's bubble
-	dropped atomic.Uint64
 }
 
 // Start starts a host without groups. The error is a *ConfigError. Storage and transport remain
@@ -62,7 +61,8 @@ func Start(cfg HostConfig) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{cfg: cfg, start: time.Now(), writer: newWriter(cfg.Storage), groups: make(map[GroupID]*Group)}
+	h := &Host{cfg: cfg, start: time.Now(), metrics: new(Metrics), groups: make(map[GroupID]*Group)}
+	h.writer = newWriter(h)
 	h.tickets.New = newTicket
 	var ctx context.Context
 	ctx, h.cancel = context.WithCancelCause(context.Background())
@@ -131,7 +131,7 @@ type HostStatus struct {
 
 // Status describes the host as it is now.
 func (h *Host) Status() HostStatus {
-	return HostStatus{Groups: len(h.members()), Dropped: h.dropped.Load()}
+	return HostStatus{Groups: len(h.members()), Dropped: h.Metrics().MessagesDropped}
 }
 
 // members are the groups that are open.
@@ -176,6 +176,7 @@ type handler struct{ h *Host }
 // Deliver hands each run of messages for one loop to that loop.
 func (t handler) Deliver(msgs []Message) {
 	dropped := 0
+	addTo(&t.h.metrics.MessagesReceived, len(msgs))
 	for len(msgs) > 0 {
 		l, n := t.h.loopOf(msgs[0].Group), 0
 		for n < len(msgs) && msgs[n].To == t.h.cfg.ID && t.h.loopOf(msgs[n].Group) == l {
@@ -189,7 +190,9 @@ func (t handler) Deliver(msgs []Message) {
 		dropped += l.mail.deliver(msgs[:n])
 		msgs = msgs[n:]
 	}
-	t.h.dropped.Add(uint64(dropped))
+	if dropped > 0 {
+		addTo(&t.h.metrics.MessagesDropped, dropped)
+	}
 }
 
 // DeliverSnapshot stores a snapshot for a group that is open here.
@@ -198,7 +201,7 @@ func (t handler) DeliverSnapshot(m Message, meta SnapshotMeta, r io.Reader) erro
 	g := t.h.groups[m.Group]
 	t.h.mu.Unlock()
 	if g == nil || m.To != t.h.cfg.ID {
-		t.h.dropped.Add(1)
+		addTo(&t.h.metrics.SnapshotsUnreceived, 1)
 		return errors.New("no such group is open here")
 	}
 	return g.receive(m, meta, r)

@@ -59,6 +59,7 @@ func (g *Group) takeSnapshot() {
 		g.run(func() {
 			if err := g.storeSnapshot(meta, view); err != nil {
 				g.call(func() {
+					addTo(&g.loop.metrics.SnapshotsFailed, 1)
 					g.failure = err
 					g.replica.Compacted(meta, err)
 				})
@@ -85,6 +86,7 @@ func (g *Group) storeSnapshot(meta SnapshotMeta, view io.WriterTo) error {
 		<-g.slot.taken
 		return err
 	}
+	addTo(&g.loop.metrics.SnapshotsTaken, 1)
 	g.call(func() {
 		g.failure = nil
 		g.slot.offer(meta.Index)
@@ -107,9 +109,23 @@ func (g *Group) create(meta SnapshotMeta, fill func(*snapshotStream) error) erro
 	return err
 }
 
-// receive stores a snapshot that another node streams, and then tells the engine. While another
-// one is in the making it refuses, and the sender tries again later.
+// receive stores a snapshot that another node streams, and then tells the engine.
 func (g *Group) receive(m Message, meta SnapshotMeta, r io.Reader) error {
+	err := g.store(m, meta, r)
+	if err != nil {
+		addTo(&g.loop.metrics.SnapshotsUnreceived, 1)
+		return err
+	}
+	addTo(&g.loop.metrics.SnapshotsReceived, 1)
+	g.call(func() {
+		g.slot.offer(meta.Index)
+		g.replica.DeliverSnapshot(&m)
+	})
+	return nil
+}
+
+// store refuses a snapshot while another one is in the making, and the sender tries again later.
+func (g *Group) store(m Message, meta SnapshotMeta, r io.Reader) error {
 	if m.Index != meta.Index || m.LogTerm != meta.Term {
 		return fmt.Errorf("%w: header of %d/%d for a snapshot of %d/%d", ErrMalformed, m.Index, m.LogTerm, meta.Index, meta.Term)
 	}
@@ -121,13 +137,8 @@ func (g *Group) receive(m Message, meta SnapshotMeta, r io.Reader) error {
 	err := g.create(meta, func(w *snapshotStream) error { _, err := io.Copy(w, r); return err })
 	if err != nil {
 		<-g.slot.taken
-		return err
 	}
-	g.call(func() {
-		g.slot.offer(meta.Index)
-		g.replica.DeliverSnapshot(&m)
-	})
-	return nil
+	return err
 }
 
 // restore puts the newest adopted snapshot into the Machine, before anything later is applied.
@@ -137,6 +148,7 @@ func (g *Group) restore(meta SnapshotMeta) {
 		if err != nil {
 			return err
 		}
+		addTo(&g.loop.metrics.SnapshotsRestored, 1)
 		g.call(func() { g.replica.Restored(found) })
 		return nil
 	})
@@ -163,6 +175,11 @@ func loadSnapshot(ctx context.Context, s Storage, group GroupID, meta SnapshotMe
 func (g *Group) sendSnapshot(m Message) {
 	g.work.Go(func() {
 		err := g.stream(m)
+		if err == nil {
+			addTo(&g.loop.metrics.SnapshotsSent, 1)
+		} else {
+			addTo(&g.loop.metrics.SnapshotsUnsent, 1)
+		}
 		g.call(func() { g.replica.SnapshotSent(m.To, err) })
 	})
 }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // A writer makes the writes of all groups of a host durable. Whatever has come while one Append
 // was under way goes into the next, so that one fsync serves all.
 type writer struct {
-	storage Storage
-	wake    chan struct{}
+	host  *Host
+	wake  chan struct{}
+	began atomic.Int64 // the Instant when the Append under way was called; -1: none is
 
 	mu     sync.Mutex
 	idle   sync.Cond // signalled when finished catches up, and when the writer ends
@@ -21,9 +24,10 @@ type writer struct {
 	ended  bool     // nothing more will be written
 }
 
-func newWriter(s Storage) *writer {
-	w := &writer{storage: s, wake: make(chan struct{}, 1)}
+func newWriter(h *Host) *writer {
+	w := &writer{host: h, wake: make(chan struct{}, 1)}
 	w.idle.L = &w.mu
+	w.began.Store(-1)
 	return w
 }
 
@@ -55,7 +59,7 @@ func (w *writer) run(ctx context.Context) error {
 		if len(writes) == 0 {
 			continue
 		}
-		if err := w.storage.Append(writes); err != nil {
+		if err := w.append(writes); err != nil {
 			return because(ErrStopped, fmt.Errorf("storage: %w", err))
 		}
 		for i, g := range owners {
@@ -65,6 +69,35 @@ func (w *writer) run(ctx context.Context) error {
 		clear(writes)
 		clear(owners)
 	}
+}
+
+// append has storage make writes durable, and measures that.
+func (w *writer) append(writes []Write) error {
+	h := w.host
+	began := h.now()
+	w.began.Store(int64(began))
+	err := h.cfg.Storage.Append(writes)
+	w.began.Store(-1)
+	if err != nil {
+		return err
+	}
+	bytes := 0
+	for i := range writes {
+		bytes += entriesSize(writes[i].Entries)
+	}
+	h.metrics.Append.observe(time.Duration(h.now() - began))
+	addTo(&h.metrics.Writes, len(writes))
+	addTo(&h.metrics.WrittenBytes, bytes)
+	return nil
+}
+
+// busyFor is how long the Append under way has taken so far; 0 if there is none.
+func (w *writer) busyFor() time.Duration {
+	began := Instant(w.began.Load())
+	if began < 0 {
+		return 0
+	}
+	return time.Duration(w.host.now() - began)
 }
 
 func (w *writer) finish(n int) {
