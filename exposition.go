@@ -60,6 +60,7 @@ var families = []family{
 		{`event="elected"`, func(m *Metrics) *uint64 { return &m.Elected }, nil},
 		{`event="deposed"`, func(m *Metrics) *uint64 { return &m.Deposed }, nil},
 	}},
+	counter("log_records_lost_total", "Log records for which the logger was too slow.", func(m *Metrics) *uint64 { return &m.LogRecordsLost }),
 
 	{"consensus_groups", "gauge", "Groups open on this host, by the role of the member.", []series{
 		{`role="follower"`, func(m *Metrics) *uint64 { return &m.Groups[Follower] }, nil},
@@ -67,7 +68,8 @@ var families = []family{
 		{`role="candidate"`, func(m *Metrics) *uint64 { return &m.Groups[Candidate] }, nil},
 		{`role="leader"`, func(m *Metrics) *uint64 { return &m.Groups[Leader] }, nil},
 	}},
-	gauge("strangers", "Groups whose membership is bound to another store than the one here.", func(m *Metrics) *uint64 { return &m.Strangers }),
+	gauge("groups_refused", "Groups whose membership is bound to another store than the one here.", func(m *Metrics) *uint64 { return &m.Refused }),
+	gauge("groups_damaged", "Groups whose member here has lost what it acknowledged, and waits for its peers to repair it.", func(m *Metrics) *uint64 { return &m.Damaged }),
 	gauge("log_bytes", "Log in memory.", func(m *Metrics) *uint64 { return &m.LogBytes }),
 	gauge("uncommitted_bytes", "Log that is proposed here, and not yet committed and durable.", func(m *Metrics) *uint64 { return &m.UncommittedBytes }),
 	gauge("backlog_bytes", "Entries that are committed, and not yet applied.", func(m *Metrics) *uint64 { return &m.BacklogBytes }),

@@ -3,6 +3,7 @@ package consensus
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 )
@@ -27,16 +28,16 @@ type Group struct {
 	work   sync.WaitGroup // the goroutines of this group
 
 	leadership atomic.Pointer[leadershipChange]
-	stranger   atomic.Bool // Status.Refused
 
 	// What follows is the loop's alone.
-	replica *Replica
-	tickets map[uint64]*ticket // by id: the requests that wait for an answer
-	applied []Applied          // the spare slice of applier.collect
-	dirty   bool
-	halted  bool
-	failure error // GroupStatus.SnapshotError
-	tracked tracked
+	replica   *Replica
+	tickets   map[uint64]*ticket // by id: the requests that wait for an answer
+	applied   []Applied          // the spare slice of applier.collect
+	dirty     bool
+	halted    bool
+	failure   error // GroupStatus.SnapshotError
+	tracked   tracked
+	condition condition
 
 	done    chan struct{} // closed once halted; then the following do not change
 	last    GroupStatus
@@ -215,6 +216,9 @@ func (g *Group) halt(cause error) {
 	g.halted, g.cause, g.refusal = true, cause, cause
 	if cause != ErrClosed {
 		g.refusal = because(ErrNotApplied, cause)
+		g.log(slog.LevelError, "group stopped", errAttr(cause))
+	} else {
+		g.log(slog.LevelInfo, "group closed")
 	}
 	g.replica.Close()
 	g.replica.Pump() // the answers

@@ -34,6 +34,7 @@ func (g *Group) Leadership() (Leadership, <-chan struct{}) {
 func (g *Group) publish() {
 	s := g.replica.Status()
 	g.track(&s)
+	g.logCondition(&s)
 	g.announce(Leadership{Role: s.Role, Leader: s.Leader, Term: s.Term})
 }
 
@@ -49,6 +50,8 @@ func (g *Group) announce(now Leadership) {
 	if before != nil {
 		close(before.next)
 		g.loop.metrics.elections(before.now, now)
+		g.logLeadership(before.now, now)
+		g.host.watchers.tell(LeadershipEvent{Group: g.id, Leadership: now})
 	}
 }
 

@@ -40,8 +40,11 @@ type Metrics struct {
 	Elected   uint64 // and the leader
 	Deposed   uint64 // it led, and no longer does
 
-	Groups    [Leader + 1]uint64 // that are open here, by the Role of the member
-	Strangers uint64             // of these: the membership is bound to another store: see Status.Refused
+	Groups  [Leader + 1]uint64 // that are open here, by the Role of the member
+	Refused uint64             // of these: the membership is bound to another store: see Status.Refused
+	Damaged uint64             // of these: see Status.Damaged
+
+	LogRecordsLost uint64 // for which HostConfig.Logger was too slow
 
 	LogBytes         uint64 // in memory
 	UncommittedBytes uint64 // of these: proposed, and not committed and durable
@@ -86,9 +89,6 @@ func (h *Host) Metrics() Metrics {
 	for _, g := range h.members() {
 		now, _ := g.Leadership()
 		m.Groups[now.Role]++
-		if g.stranger.Load() {
-			m.Strangers++
-		}
 	}
 	m.AppendFor = h.writer.busyFor()
 	return m
@@ -111,19 +111,17 @@ func (m *Metrics) gather(from *Metrics) {
 type tracked struct {
 	log, uncommitted, backlog int
 	ignored, contradictions   uint64
+	refused, damaged          int // 1 if so
 }
 
 // track counts what has changed since the last time.
 func (g *Group) track(s *Status) {
 	now := tracked{
 		log: s.LogBytes, uncommitted: s.Uncommitted, backlog: g.applier.waiting() + g.replica.Waiting(),
-		ignored: s.Ignored, contradictions: s.Contradictions,
+		ignored: s.Ignored, contradictions: s.Contradictions, refused: one(s.Refused), damaged: one(s.Damaged),
 	}
 	if now != g.tracked {
 		g.retrack(now)
-	}
-	if s.Refused != g.stranger.Load() {
-		g.stranger.Store(s.Refused)
 	}
 }
 
@@ -134,5 +132,14 @@ func (g *Group) retrack(now tracked) {
 	addTo(&m.BacklogBytes, now.backlog-was.backlog)
 	addTo(&m.MessagesIgnored, int(now.ignored-was.ignored))
 	addTo(&m.Contradictions, int(now.contradictions-was.contradictions))
+	addTo(&m.Refused, now.refused-was.refused)
+	addTo(&m.Damaged, now.damaged-was.damaged)
 	g.tracked = now
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 )
 
 // A snapshotSlot lets one snapshot of a group at a time be in the making: taken here, or received.
@@ -60,6 +61,7 @@ func (g *Group) takeSnapshot() {
 			if err := g.storeSnapshot(meta, view); err != nil {
 				g.call(func() {
 					addTo(&g.loop.metrics.SnapshotsFailed, 1)
+					g.log(slog.LevelWarn, "storage cannot take a snapshot", indexAttr(meta.Index), errAttr(err))
 					g.failure = err
 					g.replica.Compacted(meta, err)
 				})
@@ -87,6 +89,7 @@ func (g *Group) storeSnapshot(meta SnapshotMeta, view io.WriterTo) error {
 		return err
 	}
 	addTo(&g.loop.metrics.SnapshotsTaken, 1)
+	g.log(slog.LevelInfo, "snapshot taken", indexAttr(meta.Index))
 	g.call(func() {
 		g.failure = nil
 		g.slot.offer(meta.Index)
@@ -114,9 +117,11 @@ func (g *Group) receive(m Message, meta SnapshotMeta, r io.Reader) error {
 	err := g.store(m, meta, r)
 	if err != nil {
 		addTo(&g.loop.metrics.SnapshotsUnreceived, 1)
+		g.log(slog.LevelWarn, "snapshot not received", slog.Uint64("from", uint64(m.From)), indexAttr(m.Index), errAttr(err))
 		return err
 	}
 	addTo(&g.loop.metrics.SnapshotsReceived, 1)
+	g.log(slog.LevelInfo, "snapshot received", slog.Uint64("from", uint64(m.From)), indexAttr(m.Index))
 	g.call(func() {
 		g.slot.offer(meta.Index)
 		g.replica.DeliverSnapshot(&m)
@@ -149,6 +154,7 @@ func (g *Group) restore(meta SnapshotMeta) {
 			return err
 		}
 		addTo(&g.loop.metrics.SnapshotsRestored, 1)
+		g.log(slog.LevelInfo, "snapshot restored", indexAttr(found.Index))
 		g.call(func() { g.replica.Restored(found) })
 		return nil
 	})
@@ -177,8 +183,10 @@ func (g *Group) sendSnapshot(m Message) {
 		err := g.stream(m)
 		if err == nil {
 			addTo(&g.loop.metrics.SnapshotsSent, 1)
+			g.log(slog.LevelInfo, "snapshot sent", slog.Uint64("to", uint64(m.To)))
 		} else {
 			addTo(&g.loop.metrics.SnapshotsUnsent, 1)
+			g.log(slog.LevelWarn, "snapshot not sent", slog.Uint64("to", uint64(m.To)), errAttr(err))
 		}
 		g.call(func() { g.replica.SnapshotSent(m.To, err) })
 	})

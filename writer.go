@@ -2,7 +2,7 @@ package consensus
 
 import (
 	"context"
-	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +44,8 @@ func (w *writer) put(g *Group, write Write) {
 // run writes until ctx is done or storage fails. The error is an ErrStopped.
 func (w *writer) run(ctx context.Context) error {
 	defer w.end()
+	slow := time.AfterFunc(slowAppend, w.logSlow)
+	slow.Stop()
 	var writes []Write
 	var owners []*Group
 	for {
@@ -59,8 +61,11 @@ func (w *writer) run(ctx context.Context) error {
 		if len(writes) == 0 {
 			continue
 		}
-		if err := w.append(writes); err != nil {
-			return because(ErrStopped, fmt.Errorf("storage: %w", err))
+		slow.Reset(slowAppend)
+		err := w.append(writes)
+		slow.Stop()
+		if err != nil {
+			return w.host.failed("storage", err)
 		}
 		for i, g := range owners {
 			g.loop.mail.put(event{kind: eventPersisted, group: g, seq: writes[i].Seq})
@@ -89,6 +94,14 @@ func (w *writer) append(writes []Write) error {
 	addTo(&h.metrics.Writes, len(writes))
 	addTo(&h.metrics.WrittenBytes, bytes)
 	return nil
+}
+
+// logSlow says so when an Append takes long, once for each, and while it is under way: one of a disk
+// that is stuck may never return.
+func (w *writer) logSlow() {
+	if d := w.busyFor(); d > 0 {
+		w.host.logger.log(slog.LevelWarn, "storage is slow", slog.Duration("append", d))
+	}
 }
 
 // busyFor is how long the Append under way has taken so far; 0 if there is none.
