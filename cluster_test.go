@@ -7,6 +7,7 @@ import (
 	"encoding/gob"
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -94,6 +95,17 @@ type disk struct {
 	full    atomic.Bool  // for snapshots
 	stalled atomic.Bool  // when it reads a snapshot
 	stored  atomic.Int64 // calls that write a snapshot, or end it
+	damaged int          // so many of the last entries cannot be read
+}
+
+func (d *disk) Recover(id consensus.GroupID) (consensus.Recovered, error) {
+	rec, err := d.Memory.Recover(id)
+	if n := len(rec.Entries); n > 0 && d.damaged > 0 {
+		whole := n - d.damaged
+		rec.Damaged = []consensus.Range{{First: rec.Entries[whole].Index, Last: rec.Entries[n-1].Index}}
+		rec.Entries = rec.Entries[:whole]
+	}
+	return rec, err
 }
 
 func (d *disk) Open(id consensus.GroupID) (consensus.SnapshotMeta, io.ReadCloser, error) {
@@ -156,6 +168,7 @@ type node struct {
 	host    *consensus.Host
 	group   *consensus.Group
 	journal *journal
+	logs    *logs
 }
 
 // A cluster is hosts on one network. Every node that runs is closed at the end of the test.
@@ -187,7 +200,7 @@ func (c *cluster) stopAll() {
 
 // newNode adds a host without a group.
 func (c *cluster) newNode(id consensus.NodeID) *node {
-	n := &node{id: id, disk: &disk{Memory: storage.NewMemory(storage.WithIncarnation(uint64(id)), storage.WithRetention(0))}}
+	n := &node{id: id, disk: &disk{Memory: storage.NewMemory(storage.WithIncarnation(uint64(id)), storage.WithRetention(0))}, logs: &logs{}}
 	c.nodes = append(c.nodes, n)
 	c.start(n)
 	return n
@@ -196,7 +209,7 @@ func (c *cluster) newNode(id consensus.NodeID) *node {
 func (c *cluster) start(n *node) {
 	c.t.Helper()
 	var err error
-	n.host, err = consensus.Start(consensus.HostConfig{ID: n.id, Storage: n.disk, Transport: c.network.Node(n.id), Seed: 1})
+	n.host, err = consensus.Start(consensus.HostConfig{ID: n.id, Storage: n.disk, Transport: c.network.Node(n.id), Seed: 1, Logger: slog.New(n.logs)})
 	require.NoError(c.t, err)
 }
 

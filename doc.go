@@ -109,6 +109,12 @@
 //   - [Group.Close] and [Host.Close] return, and none of their goroutines outlives them. A stream that
 //     a peer stalls in is the transport's, and stores nothing any more.
 //
+// # In operation
+//
+// [Host.Metrics] are counters and latency histograms, and [Host.WriteMetrics] writes them for Prometheus.
+// HostConfig.Logger is told what an operator should know, [Group.Leadership] and [Host.Watch] tell who
+// leads. None of them can hold up a group, whatever the user's side of it does.
+//
 // # What is not
 //
 //   - Progress without a majority of the voters, or while the network lets no two agree who
@@ -168,6 +174,7 @@
 //	                                   gate.go, reads.go
 //	host.go loop.go mailbox.go         goroutines and queues; writer.go, applier.go, snapshots.go
 //	group.go open.go ticket.go         what users call; leadership.go, client.go, because.go
+//	metrics.go exposition.go           what operators look at; histogram.go, logger.go, watch.go
 //
 // # Design
 //

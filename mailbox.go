@@ -36,6 +36,9 @@ const (
 	eventCall                // whatever is rare
 )
 
+// asks reports whether a caller waits for an answer to the event.
+func (k eventKind) asks() bool { return k <= eventAsk }
+
 // A mailbox is the one way into a loop. Putting something in never blocks; the loop takes all
 // there is at once, and that is where batches come from: the more arrives during a round, the more
 // the next one does with a single write and a single message per follower.
