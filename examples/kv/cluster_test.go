@@ -43,6 +43,7 @@ type machine struct {
 var founders = consensus.Members{Voters: []consensus.NodeID{1, 2, 3}}
 
 func newCluster(t *testing.T, protocol string) *cluster {
+	t.Parallel() // they wait for elections, most of the time
 	c := &cluster{t: t, protocol: protocol, timeout: time.Minute, network: transport.NewNetwork(), machines: make(map[consensus.NodeID]*machine)}
 	c.clock.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 	t.Cleanup(func() {

@@ -168,10 +168,11 @@ func TestAdministrationIsToldWhatItGotWrong(t *testing.T) {
 	client := c.dial(1)
 	require.Regexp(t, "^-ERR unknown subcommand", client.do("CONSENSUS DANCE"))
 	require.Regexp(t, "^-ERR unknown subcommand", client.do("CONSENSUS ADD"))
-	require.Regexp(t, "^-ERR a node's id", client.do("CONSENSUS ADD x"))
-	require.Regexp(t, "^-ERR a node's id", client.do("CONSENSUS ADD 0"))
+	require.Regexp(t, "^-ERR .*it is a number from 1 on", client.do("CONSENSUS ADD x"))
+	require.Regexp(t, "^-ERR .*it is a number from 1 on", client.do("CONSENSUS ADD 0"))
 	require.Regexp(t, "^-ERR .*may be named once", client.do("CONSENSUS ADD 2"))
-	require.Regexp(t, "^-ERR .*no such member", client.do("CONSENSUS REMOVE 9"))
+	require.Regexp(t, "^-ERR .*it is not a member", client.do("CONSENSUS REMOVE 9"))
+	require.Regexp(t, "^-ERR .*it has no addresses", client.do("CONSENSUS ADDRESS 2 localhost:1"))
 }
 
 func TestASessionThatWasEvictedIsReplaced(t *testing.T) {
