@@ -50,7 +50,7 @@ func (p *process) serveMetrics(ln net.Listener) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		p.node.host.WriteMetrics(w)
 	})
-	p.metrics = &http.Server{Handler: mux}
+	p.metrics = &http.Server{Addr: ln.Addr().String(), Handler: mux}
 	go p.metrics.Serve(ln)
 }
 

@@ -79,7 +79,7 @@ func TestWithoutAMajorityCommandsFailAndSayWhatIsKnown(t *testing.T) {
 	forBoth(t, func(c *cluster) {
 		follower := c.follower()
 		require.Equal(t, "+OK", c.dial(follower).do("SET a 1"))
-		c.machines[follower].node.cfg.timeout = 300 * time.Millisecond
+		c.machines[follower].node.cfg.timeout = 100 * time.Millisecond
 		for id := range c.machines {
 			if id != follower {
 				c.stop(id)
@@ -89,7 +89,7 @@ func TestWithoutAMajorityCommandsFailAndSayWhatIsKnown(t *testing.T) {
 		require.Regexp(t, "^-TRYAGAIN ", client.do("GET a"))
 		require.Regexp(t, "^-(UNKNOWN|TRYAGAIN) ", client.do("SET a 2"))
 		c.stop(follower)
-		c.timeout = 300 * time.Millisecond
+		c.timeout = 100 * time.Millisecond
 		c.start(follower)
 		client = c.dial(follower)
 		require.Regexp(t, "^-TRYAGAIN ", client.do("SET a 3"), "no leader is known, so it was sent to nobody")
