@@ -28,16 +28,20 @@ type client struct {
 	size    int    // of the batch, in bytes
 	answers int    // how many answers the client expects to the batch
 
-	queue   []call // since MULTI; nil: there was none
-	queued  int    // bytes
-	aborted bool   // a command was refused since
-	watched [][]byte
+	queue   []call   // since MULTI; nil: there was none
+	queued  int      // bytes
+	aborted bool     // a command was refused since
+	watched [][]byte // keys and their versions, by turns
+
+	left bool // after QUIT
 }
 
 // serve executes commands, and answers them.
 func (c *client) serve(commands []redcon.Command) {
 	for _, command := range commands {
-		c.dispatch(command.Args)
+		if !c.left {
+			c.dispatch(command.Args)
+		}
 	}
 	c.flush()
 }
@@ -113,6 +117,7 @@ func (c *client) refuse(message string) {
 
 // quit is QUIT.
 func (c *client) quit([][]byte) {
+	c.left = true
 	c.conn.WriteString("OK")
 	c.conn.Close()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -42,6 +43,7 @@ type machine struct {
 var founders = consensus.Members{Voters: []consensus.NodeID{1, 2, 3}}
 
 func newCluster(t *testing.T, protocol string) *cluster {
+	t.Parallel() // they wait for elections, most of the time
 	c := &cluster{t: t, protocol: protocol, timeout: time.Minute, network: transport.NewNetwork(), machines: make(map[consensus.NodeID]*machine)}
 	c.clock.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 	t.Cleanup(func() {
@@ -111,7 +113,7 @@ func (c *cluster) dial(id consensus.NodeID) *connection {
 
 // A connection is a client that shows answers as they come, on one line.
 type connection struct {
-	t    require.TestingT
+	t    *testing.T
 	conn net.Conn
 	in   *bufio.Reader
 }
@@ -160,21 +162,43 @@ func encode(args []string) []byte {
 
 // receive returns one answer: strings in quotes, arrays in brackets, the rest as it is.
 func (c *connection) receive() string {
-	line, err := c.in.ReadString('\n')
+	answer, err := readAnswer(c.in)
 	require.NoError(c.t, err)
+	return answer
+}
+
+// show shows answers with blanks between them.
+func show(answers []byte) string {
+	in := bufio.NewReader(bytes.NewReader(answers))
+	var all []string
+	for {
+		answer, err := readAnswer(in)
+		if err != nil {
+			return strings.Join(all, " ")
+		}
+		all = append(all, answer)
+	}
+}
+
+func readAnswer(in *bufio.Reader) (string, error) {
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
 	line = strings.TrimSuffix(line, "\r\n")
 	switch n, _ := strconv.Atoi(line[1:]); {
 	case line[0] == '$' && n >= 0:
 		b := make([]byte, n+2)
-		_, err := io.ReadFull(c.in, b)
-		require.NoError(c.t, err)
-		return strconv.Quote(string(b[:n]))
+		_, err = io.ReadFull(in, b)
+		return strconv.Quote(string(b[:n])), err
 	case line[0] == '*' && n >= 0:
 		items := make([]string, n)
 		for i := range items {
-			items[i] = c.receive()
+			if items[i], err = readAnswer(in); err != nil {
+				return "", err
+			}
 		}
-		return "[" + strings.Join(items, " ") + "]"
+		return "[" + strings.Join(items, " ") + "]", nil
 	}
-	return line
+	return line, nil
 }

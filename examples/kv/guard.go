@@ -30,43 +30,52 @@ func (g guard) Accept() (net.Conn, error) {
 // A guardedConn follows the requests that pass, as they come.
 type guardedConn struct {
 	net.Conn
-	line []byte // the beginning of one whose end has not come yet
-	args int    // of the command, that are to come
-	skip int    // bytes of an argument, and the line end after it, that are to come
-	size int    // bytes of the command's arguments so far
+	line  []byte // the beginning of one whose end has not come yet
+	args  int    // of the command, that are to come
+	skip  int    // bytes of an argument, and the line end after it, that are to come
+	size  int    // bytes of the command's arguments so far
+	wrong string // what was wrong with the next bytes
 }
 
-// Read implements net.Conn. What breaks the rules is answered, and ends the connection.
+// Read implements net.Conn. What breaks the rules is answered after what came before it, and ends
+// the connection.
 func (g *guardedConn) Read(b []byte) (int, error) {
-	n, err := g.Conn.Read(b)
-	if wrong := g.follow(b[:n]); wrong != "" {
-		g.Conn.Write([]byte("-ERR Protocol error: " + wrong + "\r\n"))
-		return 0, errors.New(wrong)
+	if g.wrong == "" {
+		n, err := g.Conn.Read(b)
+		if n = g.follow(b[:n]); n > 0 || g.wrong == "" {
+			return n, err
+		}
 	}
-	return n, err
+	g.Conn.Write([]byte("-ERR Protocol error: " + g.wrong + "\r\n"))
+	return 0, errors.New(g.wrong)
 }
 
-// follow returns what is wrong with what comes next.
-func (g *guardedConn) follow(b []byte) string {
-	for len(b) > 0 {
+// follow returns how much of b may pass: what is before the line that g.wrong is about, or all.
+func (g *guardedConn) follow(b []byte) (passed int) {
+	for passed < len(b) {
 		if g.skip > 0 {
-			n := min(g.skip, len(b))
-			g.skip, b = g.skip-n, b[n:]
+			n := min(g.skip, len(b)-passed)
+			g.skip -= n
+			passed += n
 			continue
 		}
-		line, rest, ended := bytes.Cut(b, []byte("\n"))
-		if g.line = append(g.line, line...); len(g.line) > maxLine {
-			return "too big inline request"
+		line, _, ended := bytes.Cut(b[passed:], []byte("\n"))
+		g.line = append(g.line, line...)
+		if ended {
+			g.wrong = g.followLine(bytes.TrimSuffix(g.line, []byte("\r")))
+			g.line = g.line[:0]
+		} else if len(g.line) > maxLine {
+			g.wrong = "too big inline request"
 		}
-		if b = rest; !ended {
-			return ""
+		if g.wrong != "" {
+			return passed
 		}
-		if wrong := g.followLine(bytes.TrimSuffix(g.line, []byte("\r"))); wrong != "" {
-			return wrong
+		passed += len(line)
+		if ended {
+			passed++
 		}
-		g.line = g.line[:0]
 	}
-	return ""
+	return passed
 }
 
 // followLine takes a whole line: of a command, how many arguments it has; of an argument, how many

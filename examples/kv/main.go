@@ -1,4 +1,15 @@
-// Kv is a replicated map that speaks the Redis protocol.
+// Kv is a replicated map that speaks the Redis protocol: linearizable, and each command executed
+// exactly once, from whatever node.
+//
+//	kv -demo [-listen host:port] [-protocol raft|paxos]
+//	kv -id 1 -peers 1=host:port,2=... -data folder -tls-cert file -tls-key file -tls-ca file [-join] ...
+//
+// The first form runs three nodes in this process; the second, one node of a cluster. README.md
+// says more. It exits with 1 if it cannot run, and with 2 if it was called wrongly.
+//
+// To read it, from the bottom up: store.go, the state machine, with strings.go and keys.go, what the
+// commands do, and snapshot.go; entry.go and commands.go, how they are proposed; node.go, a replica;
+// client.go, server.go and guard.go, how clients are served; process.go, disk and network.
 package main
 
 import (
@@ -7,11 +18,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 )
 
 func main() {
@@ -22,27 +31,44 @@ func main() {
 
 // run is main, until ctx is done, and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("kv", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	demo := flags.Bool("demo", false, "three nodes in this process, at -listen and the two ports above")
-	listen := flags.String("listen", "127.0.0.1:6379", "the `address` for Redis clients")
-	protocol := flags.String("protocol", "raft", "raft or paxos")
-	timeout := flags.Duration("timeout", 5*time.Second, "how long a command may take")
-	switch err := flags.Parse(args); {
+	o, err := parseOptions(args, stderr)
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return 2
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
-	if *demo {
-		d, err := startDemo(*listen, *protocol, *timeout, log, stdout)
-		if err != nil {
-			fmt.Fprintln(stderr, "kv:", err)
-			return 1
-		}
-		defer d.close()
-		<-ctx.Done()
+	if err := serve(ctx, o, stdout); err != nil {
+		fmt.Fprintln(stderr, "kv:", err)
+		return 1
 	}
 	return 0
+}
+
+// serve runs what the options say until ctx is done.
+func serve(ctx context.Context, o *options, stdout io.Writer) error {
+	if !o.demo {
+		p, err := startOne(o)
+		if err != nil {
+			return err
+		}
+		p.announce(stdout)
+		<-ctx.Done()
+		return p.close()
+	}
+	d, err := startDemo(o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "three nodes, %s, with their data in %s\n", o.node.protocol, d.dir)
+	for _, p := range d.processes {
+		p.announce(stdout)
+	}
+	<-ctx.Done()
+	return d.close()
+}
+
+// announce says where clients find a node.
+func (p *process) announce(out io.Writer) {
+	fmt.Fprintf(out, "node %d serves Redis clients at %s\n", p.node.cfg.id, p.server.listener.Addr())
 }

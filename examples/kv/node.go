@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/consensus-go/consensus"
@@ -31,6 +30,8 @@ type nodeConfig struct {
 	election  time.Duration     // consensus.GroupConfig.ElectionTimeout
 	now       func() time.Time
 	log       *slog.Logger
+
+	setAddress func(consensus.NodeID, string) // of the transport; nil if it has none
 }
 
 // A node is one replica of the store.
@@ -40,8 +41,7 @@ type node struct {
 	group *consensus.Group
 	store *store
 
-	started  time.Time
-	watching sync.WaitGroup
+	started time.Time
 
 	opening chan struct{}      // one slot: a session is being opened
 	session *consensus.Session // nil until there is one; whoever holds the slot has it
@@ -51,7 +51,7 @@ type node struct {
 func startNode(cfg nodeConfig) (*node, error) {
 	n := &node{cfg: cfg, store: newStore(), started: time.Now(), opening: make(chan struct{}, 1)}
 	var err error
-	n.host, err = consensus.Start(consensus.HostConfig{ID: cfg.id, Storage: cfg.storage, Transport: cfg.transport})
+	n.host, err = consensus.Start(consensus.HostConfig{ID: cfg.id, Storage: cfg.storage, Transport: cfg.transport, Logger: cfg.log})
 	if err != nil {
 		return nil, err
 	}
@@ -70,32 +70,11 @@ func startNode(cfg nodeConfig) (*node, error) {
 		n.host.Close()
 		return nil, err
 	}
-	n.watching.Go(n.watch)
 	return n, nil
 }
 
 // close stops the node. The error is why it had stopped before, if it had.
-func (n *node) close() error {
-	err := n.host.Close()
-	n.watching.Wait()
-	return err
-}
-
-// watch logs who leads, and why the node stops.
-func (n *node) watch() {
-	for {
-		now, changed := n.group.Leadership()
-		n.cfg.log.Info("leadership", "role", now.Role.String(), "leader", now.Leader, "term", now.Term)
-		select {
-		case <-changed:
-		case <-n.group.Done():
-			if err := n.group.Err(); !errors.Is(err, consensus.ErrClosed) {
-				n.cfg.log.Error("this node has stopped", "error", err)
-			}
-			return
-		}
-	}
-}
+func (n *node) close() error { return n.host.Close() }
 
 // read executes calls of which none writes, on a store that has everything that was acknowledged
 // anywhere before. If a key should have expired meanwhile, it has the log say so first.
@@ -178,10 +157,11 @@ func (e refused) Is(target error) bool { return target == consensus.ErrNotApplie
 //   - TRYAGAIN: it was not executed, and never will be. Trying again is safe.
 //   - UNKNOWN: it may have been executed, or may yet be.
 //   - READONLY: it was not executed, and this node is no member of the cluster. Another one may be.
-//   - ERR: it was not executed, and trying again is of no use: it is too large, or the node has stopped.
+//   - ERR: it was not executed, and trying again is of no use: it is wrong, too large, or the node has stopped.
 func (n *node) errorReply(err error) string {
+	var wrong *consensus.ConfigError
 	switch {
-	case errors.Is(err, consensus.ErrTooLarge), errors.Is(err, consensus.ErrClosed):
+	case errors.Is(err, consensus.ErrTooLarge), errors.Is(err, consensus.ErrClosed), errors.As(err, &wrong):
 		return fmt.Sprintf("ERR %v", err)
 	case !errors.Is(err, consensus.ErrNotApplied):
 		return fmt.Sprintf("UNKNOWN whether this was executed: %v", err)
