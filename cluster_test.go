@@ -28,6 +28,7 @@ const theGroup consensus.GroupID = 7
 var (
 	three      = consensus.Members{Voters: []consensus.NodeID{1, 2, 3}}
 	background = context.Background()
+	silent     = slog.New(slog.DiscardHandler)
 )
 
 // A journal is a state machine that keeps its commands, or the first 100 bytes of long ones.
@@ -96,6 +97,10 @@ type disk struct {
 	stalled atomic.Bool  // when it reads a snapshot
 	stored  atomic.Int64 // calls that write a snapshot, or end it
 	damaged int          // so many of the last entries cannot be read
+}
+
+func newDisk(id consensus.NodeID) *disk {
+	return &disk{Memory: storage.NewMemory(storage.WithIncarnation(uint64(id)), storage.WithRetention(0))}
 }
 
 func (d *disk) Recover(id consensus.GroupID) (consensus.Recovered, error) {
@@ -200,7 +205,7 @@ func (c *cluster) stopAll() {
 
 // newNode adds a host without a group.
 func (c *cluster) newNode(id consensus.NodeID) *node {
-	n := &node{id: id, disk: &disk{Memory: storage.NewMemory(storage.WithIncarnation(uint64(id)), storage.WithRetention(0))}, logs: &logs{}}
+	n := &node{id: id, disk: newDisk(id), logs: &logs{}}
 	c.nodes = append(c.nodes, n)
 	c.start(n)
 	return n

@@ -73,6 +73,7 @@ var families = []family{
 	gauge("log_bytes", "Log in memory.", func(m *Metrics) *uint64 { return &m.LogBytes }),
 	gauge("uncommitted_bytes", "Log that is proposed here, and not yet committed and durable.", func(m *Metrics) *uint64 { return &m.UncommittedBytes }),
 	gauge("backlog_bytes", "Entries that are committed, and not yet applied.", func(m *Metrics) *uint64 { return &m.BacklogBytes }),
+	gauge("held_bytes", "What groups hold in memory, of the host's budget.", func(m *Metrics) *uint64 { return &m.HeldBytes }),
 }
 
 func counter(name, help string, number func(*Metrics) *uint64) family {

@@ -37,6 +37,8 @@ type Group struct {
 	halted    bool
 	failure   error // GroupStatus.SnapshotError
 	tracked   tracked
+	held      int     // bytes that count in Host.memory
+	shortened Instant // when a snapshot was asked for because of that, last
 	condition condition
 
 	done    chan struct{} // closed once halted; then the following do not change
@@ -58,6 +60,10 @@ type GroupStatus struct {
 // Propose has the command cmd chosen and applied, and returns what the state machine answered. A
 // nil error means that a quorum has it on disk. cmd belongs to the log from now on and must not be
 // changed.
+//
+// While nobody leads, or the leader has as much in flight as it may, up to 1 MiB of proposals wait
+// here, each within its ctx. One that is above that, or for which the state machine or the host's
+// memory leaves no room, is answered ErrBusy at once.
 //
 // Propose does not retry, so it never applies cmd twice. Use a Session for retries.
 func (g *Group) Propose(ctx context.Context, cmd []byte) (Result, error) {
@@ -177,6 +183,7 @@ func (g *Group) handle(e *event) {
 			g.reply(e.ticket, answer{err: ErrBusy})
 			return
 		}
+		g.hold(entryOverhead + len(e.data))
 		g.replica.Propose(g.register(e.ticket), e.entry, e.data)
 	case eventRead:
 		g.replica.Read(g.register(e.ticket))
@@ -198,8 +205,10 @@ func (g *Group) handle(e *event) {
 	}
 }
 
-// full reports whether so much waits to be applied that no more entries should be taken in.
-func (g *Group) full() bool { return g.applier.waiting()+g.replica.Waiting() > applyBacklog }
+// full reports whether so much waits to be applied, or is held, that no more entries should be taken in.
+func (g *Group) full() bool {
+	return g.applier.waiting()+g.replica.Waiting() > applyBacklog || g.isGreedy()
+}
 
 // pump lets the replica do what has become due, and publishes what everybody may see of it.
 func (g *Group) pump() {
@@ -225,6 +234,8 @@ func (g *Group) halt(cause error) {
 	g.last = g.status()
 	g.resign()
 	g.retrack(tracked{ignored: g.tracked.ignored, contradictions: g.tracked.contradictions})
+	g.hold(-g.held)
+	g.host.memory.groups.Add(-1)
 	delete(g.loop.groups, g.id)
 	g.cancel(cause)
 	close(g.done)

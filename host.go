@@ -22,6 +22,7 @@ type HostConfig struct {
 
 	TickInterval time.Duration // how often the engines hear the time when nothing happens; default 10ms
 	Seed         uint64        // of the engines' randomised timeouts; default: a random one
+	MemoryBudget int           // bytes that logs, queues and parked proposals of all groups may hold in memory, about; default 1 GiB
 
 	// Logger is told, with the node and the group: groups opened, closed and stopped, changes of
 	// leadership and of membership, what becomes of snapshots, a store that is refused, a log that is
@@ -49,6 +50,7 @@ type Host struct {
 	start    time.Time
 	loops    []*loop
 	writer   *writer
+	memory   memory
 	metrics  *Metrics // of what serves all groups
 	logger   *logger
 	watchers watchers
@@ -74,13 +76,15 @@ func Start(cfg HostConfig) (*Host, error) {
 	}
 	h := &Host{cfg: cfg, start: time.Now(), metrics: new(Metrics), groups: make(map[GroupID]*Group)}
 	h.logger = newLogger(cfg.Logger, cfg.ID, h.metrics)
+	h.memory.budget = int64(cfg.MemoryBudget)
 	h.writer = newWriter(h)
 	h.tickets.New = newTicket
 	var ctx context.Context
 	ctx, h.cancel = context.WithCancelCause(context.Background())
 	h.running, h.ctx = errgroup.WithContext(ctx)
-	for range runtime.GOMAXPROCS(0) {
-		l := newLoop(h)
+	cores := runtime.GOMAXPROCS(0)
+	for range cores {
+		l := newLoop(h, h.memory.mailbox(cores))
 		h.loops = append(h.loops, l)
 		h.running.Go(func() error { l.run(h.ctx); return nil })
 	}
@@ -108,6 +112,11 @@ func (c HostConfig) withDefaults() (HostConfig, error) {
 		return c, &ConfigError{Field: "Transport", Value: "nil", Reason: "a host must be reachable"}
 	case c.TickInterval < 0:
 		return c, &ConfigError{Field: "TickInterval", Value: c.TickInterval.String(), Reason: "a duration cannot be negative"}
+	case c.MemoryBudget < 0:
+		return c, configInt("MemoryBudget", c.MemoryBudget, "a size cannot be negative")
+	}
+	if c.MemoryBudget == 0 {
+		c.MemoryBudget = 1 << 30
 	}
 	if c.TickInterval == 0 {
 		c.TickInterval = 10 * time.Millisecond

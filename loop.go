@@ -19,8 +19,8 @@ type loop struct {
 	events []event
 }
 
-func newLoop(h *Host) *loop {
-	return &loop{host: h, mail: newMailbox(), metrics: new(Metrics), groups: make(map[GroupID]*Group)}
+func newLoop(h *Host, mailbox int) *loop {
+	return &loop{host: h, mail: newMailbox(mailbox), metrics: new(Metrics), groups: make(map[GroupID]*Group)}
 }
 
 // run goes round until ctx is done; then every group of the loop stops with the cause.
@@ -52,6 +52,7 @@ func (l *loop) round(tick bool) {
 	l.msgs, l.events = l.mail.take(l.msgs, l.events)
 	l.now = l.host.now()
 	if tick {
+		l.relieve()
 		for _, g := range l.groups {
 			l.touch(g)
 		}
@@ -63,6 +64,7 @@ func (l *loop) round(tick bool) {
 			addTo(&l.metrics.MessagesDropped, 1)
 			continue
 		}
+		g.hold(entriesSize(m.Entries))
 		l.touch(g)
 		g.replica.Deliver(m)
 	}

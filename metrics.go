@@ -49,6 +49,7 @@ type Metrics struct {
 	LogBytes         uint64 // in memory
 	UncommittedBytes uint64 // of these: proposed, and not committed and durable
 	BacklogBytes     uint64 // committed, and not applied
+	HeldBytes        uint64 // what counts for HostConfig.MemoryBudget, but for the mailboxes
 }
 
 // Requests are the answers to one kind of request, and how long those that succeeded took, from
@@ -90,6 +91,7 @@ func (h *Host) Metrics() Metrics {
 		now, _ := g.Leadership()
 		m.Groups[now.Role]++
 	}
+	m.HeldBytes = uint64(h.memory.held.Load())
 	m.AppendFor = h.writer.busyFor()
 	return m
 }
@@ -123,6 +125,7 @@ func (g *Group) track(s *Status) {
 	if now != g.tracked {
 		g.retrack(now)
 	}
+	g.hold(g.holds(s) - g.held)
 }
 
 func (g *Group) retrack(now tracked) {

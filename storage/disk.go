@@ -66,7 +66,7 @@ type Disk struct {
 	journals map[consensus.GroupID]*journal
 	segments []*segment // by number; the last is active
 	free     []string   // files of segments that are no longer needed
-	pinned   uint64     // segments from here on stay: it is unknown whose records were damaged there
+	pinned   uint64     // segments from here on stay: it is unknown whose records were damaged there; 0: all stay
 	unknown  error      // why a group that nothing is known of may be one that was damaged
 	failed   error      // an ErrFailed
 	temps    int        // how many temporary files there were

@@ -66,11 +66,10 @@ func seal(b []byte, seed uint32, offset, synced int64) {
 	}
 }
 
-// sealOf is the checksum of the head of the record that b begins with.
+// sealOf is the checksum of the head of the record that b begins with. It begins with another value
+// at each offset, and so ends with another, too.
 func sealOf(b []byte, seed uint32, offset int64) uint32 {
-	var at [8]byte
-	binary.LittleEndian.PutUint64(at[:], uint64(offset))
-	return crc32.Update(crc32.Update(seed, castagnoli, at[:]), castagnoli, b[8:recordSize])
+	return crc32.Update(seed^uint32(offset>>3), castagnoli, b[8:recordSize])
 }
 
 // decode reports whether b begins with the head of a record, at this offset of the segment with this

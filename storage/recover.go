@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -110,6 +111,9 @@ func (v *recovery) last(s *segment) error {
 	s.end = synced
 	v.replay(s, found[:n])
 	tail := found[n:]
+	if len(v.gaps) > 0 {
+		v.d.pinned = 0 // until it is known what they mean
+	}
 
 	var records []byte
 	if !slices.ContainsFunc(v.gaps, func(g gap) bool { return g.segment == s.number }) {
@@ -207,10 +211,9 @@ func (v *recovery) openSegment(number uint64) (*segment, error) {
 	case !ok:
 	case version != formatVersion:
 		err = fmt.Errorf("%w: %s is of format %d", ErrVersion, s.name, version)
-	case h.number < number && h.incarnation == d.id.incarnation: // of a former life of the file
-	case h.number != number || h.incarnation != d.id.incarnation:
-		err = &DamageError{File: s.name, What: "it is of another store, or has another number"}
-	default:
+	case h.incarnation != d.id.incarnation:
+		err = &DamageError{File: s.name, What: "it is of another store"}
+	case h.number == number: // otherwise it was about to be written again
 		v.heads[number] = h
 	}
 	if err != nil {
@@ -255,9 +258,10 @@ func (v *recovery) judge() {
 			}
 		}
 	}
+	d.pinned = math.MaxUint64
 	for _, j := range d.journals {
 		if j.damage != nil || d.unknown != nil {
-			d.pinned = d.segments[0].number
+			d.pinned = 0
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package storage
 
+import "math"
+
 // replay does what the records of a segment say, and takes note of those that cannot be read.
 func (v *recovery) replay(s *segment, found []finding) {
 	for i := range found {
@@ -84,6 +86,9 @@ func (v *recovery) missing(j *journal, r *record, s *segment) {
 	switch {
 	case j.number > 0 && r.number == j.number+1:
 	case j.number > 0:
+		if r.end < math.MaxUint64 {
+			j.runs.truncate(r.end + 1)
+		}
 		j.lose(max(j.meta.Index, j.state.Commit)+1, r.end, s)
 	case m.missing != nil || r.number > 1 && v.unresolved():
 		j.lose(r.index+1, r.end, s)

@@ -68,6 +68,9 @@ func (d *Disk) create(number uint64) (*segment, error) {
 	if err := d.o.FS.Rename(d.free[n-1], s.name); err != nil {
 		return nil, err
 	}
+	if err := d.o.FS.SyncDir(d.dir); err != nil { // its old name must be gone before its contents are
+		return nil, err
+	}
 	d.free = d.free[:n-1]
 	f, err := d.o.FS.Open(s.name)
 	if err != nil {
