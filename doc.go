@@ -105,9 +105,16 @@
 //     own group only; one that panics stops it, and nothing else.
 //   - When storage fails, every group of its host stops and says why ([ErrStopped]). The process lives.
 //   - Every queue is bounded, in bytes, but for the callers themselves, of whom each waits with one
-//     request; what is full says [ErrBusy], or pushes back on its peers. Sessions are bounded by number.
+//     request; what is full says [ErrBusy], or pushes back on its peers. All groups of a host share a budget,
+//     HostConfig.MemoryBudget, in which none holds up another. Sessions are bounded by number.
 //   - [Group.Close] and [Host.Close] return, and none of their goroutines outlives them. A stream that
 //     a peer stalls in is the transport's, and stores nothing any more.
+//
+// # In operation
+//
+// [Host.Metrics] are counters and latency histograms, and [Host.WriteMetrics] writes them for Prometheus.
+// HostConfig.Logger is told what an operator should know, [Group.Leadership] and [Host.Watch] tell who
+// leads. None of them can hold up a group, whatever the user's side of it does.
 //
 // # What is not
 //
@@ -166,8 +173,10 @@
 //	statemachine.go machine.go         what is replicated; session.go, view.go: sessions, snapshots
 //	replica.go pump.go                 the rules of Effects, kept; requests: waiters.go, forward.go,
 //	                                   gate.go, reads.go
-//	host.go loop.go mailbox.go         goroutines and queues; writer.go, applier.go, snapshots.go
+//	host.go loop.go mailbox.go         goroutines and queues; writer.go, applier.go, snapshots.go,
+//	                                   memory.go
 //	group.go open.go ticket.go         what users call; leadership.go, client.go, because.go
+//	metrics.go exposition.go           what operators look at; histogram.go, logger.go, watch.go
 //
 // # Design
 //

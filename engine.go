@@ -223,6 +223,7 @@ type Status struct {
 	Contradictions uint64 // messages dropped because they contradict what is known to be chosen
 	Ignored        uint64 // messages dropped because they were malformed
 	Refused        bool   // this store is not the one that the membership is bound to: see Members.Bound
+	Damaged        bool   // what was acknowledged here cannot be read, and is not repaired yet
 }
 
 // A Question is what Explain is asked.
