@@ -24,6 +24,7 @@
 //	change.go      ending an epoch
 //	read.go        read rounds and leases
 //	snapshot.go    helping learners from storage, adopting snapshots, a witness's trimming
+//	salvage.go     what is left of a log whose quorum is lost
 //	log.go         the slots in memory
 //	ready.go       the rules
 //	explain.go     answers to "why not?"

@@ -24,6 +24,7 @@
 //	read.go         read rounds and leases
 //	damage.go       entries that cannot be read any more
 //	snapshot.go     following from storage, by snapshot, and a witness's trimming
+//	salvage.go      what is left of a log whose quorum is lost
 //	ready.go        the rules, and the commit rule among them
 //	explain.go      answers to "why not?"
 //	invariants.go   what must hold of one replica at any time
@@ -42,7 +43,8 @@
 //	                    Or Reject, then Index: that of the request; Last, LogTerm: where the logs may meet
 //	Heartbeat           Context: the round, or 0 if no answer is wanted. Commit. Floor
 //	HeartbeatReply      Context: the round. Index, Floor: as in AppendEntriesReply
-//	InstallSnapshot     the header of a snapshot. Index, LogTerm: its last entry. Data: its configuration. Session
+//	InstallSnapshot     the header of a snapshot. Index, LogTerm: its last entry. Data: its configuration. Session. Of one that
+//	                    was restored from a backup LogTerm is 0, and there is no Data: the founding configuration holds
 //	TimeoutNow          campaign at once
 //
 // AppendEntries and Heartbeat may overtake the sender's own write (consensus.Effects.Early). All

@@ -94,7 +94,7 @@ func (in *inflow) attach(link *streamLink) (uint64, chan struct{}) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.feeder != nil {
-		hangUp(in.feeder.conn)
+		in.feeder.conn.Close()
 	}
 	in.expiry.Stop()
 	in.feeder, in.progress = link, make(chan struct{}, 1)
