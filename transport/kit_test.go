@@ -238,6 +238,21 @@ func (w *wires) peer(t *testing.T, h hello) net.Conn {
 	return c
 }
 
+// A guest is a connection of a node that the test plays, and from which what node 1 says is read.
+type guest struct {
+	net.Conn
+	closed chan struct{} // by node 1
+}
+
+func (w *wires) guest(t *testing.T, h hello) *guest {
+	g := &guest{w.peer(t, h), make(chan struct{})}
+	go func() {
+		defer close(g.closed)
+		io.Copy(io.Discard, g.Conn)
+	}()
+	return g
+}
+
 // requireClosed reads c to its end, whatever comes before it.
 func requireClosed(t *testing.T, c net.Conn) {
 	_, err := io.Copy(io.Discard, c)
