@@ -201,7 +201,7 @@ func TestANodeThatStallsHoldsNoOtherUp(t *testing.T) {
 			require.Equal(t, []uint64{i}, k.contexts())
 			require.LessOrEqual(t, one.Stats().Peers[2].QueuedBytes, queueBytes)
 		}
-		time.Sleep(one.opt.Timeout)
+		time.Sleep(one.opt.Timeout + 1)
 		synctest.Wait()
 		require.False(t, one.Stats().Peers[2].Connected)
 	})
