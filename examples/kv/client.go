@@ -101,7 +101,7 @@ func (c *client) execute(calls []call, class class) ([]byte, error) {
 	defer cancel()
 	switch class {
 	case local:
-		return n.store.execute(0, calls), nil
+		return n.store.execute(0, calls, maxReply), nil
 	case reads:
 		return n.read(ctx, calls)
 	}

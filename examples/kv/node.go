@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/consensus-go/consensus"
@@ -162,13 +162,19 @@ func (n *node) errorReply(err error) string {
 	var wrong *consensus.ConfigError
 	switch {
 	case errors.Is(err, consensus.ErrTooLarge), errors.Is(err, consensus.ErrClosed), errors.As(err, &wrong):
-		return fmt.Sprintf("ERR %v", err)
+		return "ERR " + firstLine(err)
 	case !errors.Is(err, consensus.ErrNotApplied):
-		return fmt.Sprintf("UNKNOWN whether this was executed: %v", err)
+		return "UNKNOWN whether this was executed: " + firstLine(err)
 	case n.group.Err() != nil:
-		return fmt.Sprintf("ERR this node has stopped: %v", n.group.Err())
+		return "ERR this node has stopped: " + firstLine(n.group.Err())
 	case n.group.Status().Kind == consensus.NotMember:
 		return "READONLY this node is not a member of the cluster"
 	}
-	return fmt.Sprintf("TRYAGAIN not executed: %v", err)
+	return "TRYAGAIN not executed: " + firstLine(err)
+}
+
+// firstLine leaves out the stack of a panic.
+func firstLine(err error) string {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return first
 }
