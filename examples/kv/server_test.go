@@ -156,7 +156,7 @@ func TestMembersAreReplaced(t *testing.T) {
 func TestLeadershipIsHandedOver(t *testing.T) {
 	inBubble(t, func(t *testing.T, c *cluster) {
 		leader, to := c.leader(), c.follower()
-		require.Regexp(t, "^-TRYAGAIN .* leads", c.dial(to).do("CONSENSUS TRANSFER %d", leader), "only the leader can")
+		require.Regexp(t, "^-TRYAGAIN .*not the leader", c.dial(to).do("CONSENSUS TRANSFER %d", leader), "only the leader can")
 		require.Equal(t, "+OK", c.dial(leader).do("CONSENSUS TRANSFER %d", to))
 		require.Contains(t, c.dial(to).do("CONSENSUS STATUS"), "role:master")
 		require.Contains(t, c.dial(leader).do("INFO replication"), "role:slave")
@@ -294,6 +294,7 @@ func TestInfoHasTheSectionsThatWereAskedFor(t *testing.T) {
 		client := c.dial(1)
 		require.Equal(t, "+OK", client.do("MSET a 1 b 2"))
 		require.Equal(t, ":1", client.do("EXPIRE b 10"))
+		require.Equal(t, `"1"`, client.do("GET a"), "so this node has them by now")
 		all := client.do("INFO")
 		for _, line := range []string{"# Server", "consensus_protocol:" + c.protocol, "# Clients", "connected_clients:1", "# Replication", "node_id:1", "members:voters [1 2 3]", "# Keyspace"} {
 			require.Contains(t, all, line+`\r\n`)
