@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // applyChunk is after how many entries the applier hands over their results, so that the callers
@@ -110,10 +111,14 @@ func (a *applier) work(ctx context.Context, jobs []applierJob, entries []Entry) 
 		}
 		for j.entries > 0 && ctx.Err() == nil {
 			n := min(j.entries, applyChunk)
+			began := a.group.host.now()
 			results, err := a.machine.Apply(entries[:n], a.chunk[:0])
 			if err != nil {
 				return err
 			}
+			m := a.group.loop.metrics
+			m.Apply.observe(time.Duration(a.group.host.now() - began))
+			addTo(&m.AppliedEntries, n)
 			a.report(results)
 			clear(results)
 			a.backlog.Add(-int64(entriesSize(entries[:n])))

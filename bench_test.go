@@ -31,7 +31,7 @@ func inMemory(t testing.TB) *consensus.Group {
 	network := transport.NewNetwork()
 	var groups []*consensus.Group
 	for _, id := range three.Voters {
-		host, err := consensus.Start(consensus.HostConfig{ID: id, Storage: storage.NewMemory(), Transport: network.Node(id)})
+		host, err := consensus.Start(consensus.HostConfig{ID: id, Storage: storage.NewMemory(), Transport: network.Node(id), Logger: silent})
 		require.NoError(t, err)
 		t.Cleanup(func() { host.Close() })
 		g, err := host.Create(consensus.GroupConfig{ID: theGroup, Protocol: raft.New, Members: three, StateMachine: &counter{}})

@@ -7,6 +7,7 @@ import (
 	"encoding/gob"
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ const theGroup consensus.GroupID = 7
 var (
 	three      = consensus.Members{Voters: []consensus.NodeID{1, 2, 3}}
 	background = context.Background()
+	silent     = slog.New(slog.DiscardHandler)
 )
 
 // A journal is a state machine that keeps its commands, or the first 100 bytes of long ones.
@@ -94,6 +96,21 @@ type disk struct {
 	full    atomic.Bool  // for snapshots
 	stalled atomic.Bool  // when it reads a snapshot
 	stored  atomic.Int64 // calls that write a snapshot, or end it
+	damaged int          // so many of the last entries cannot be read
+}
+
+func newDisk(id consensus.NodeID) *disk {
+	return &disk{Memory: storage.NewMemory(storage.WithIncarnation(uint64(id)), storage.WithRetention(0))}
+}
+
+func (d *disk) Recover(id consensus.GroupID) (consensus.Recovered, error) {
+	rec, err := d.Memory.Recover(id)
+	if n := len(rec.Entries); n > 0 && d.damaged > 0 {
+		whole := n - d.damaged
+		rec.Damaged = []consensus.Range{{First: rec.Entries[whole].Index, Last: rec.Entries[n-1].Index}}
+		rec.Entries = rec.Entries[:whole]
+	}
+	return rec, err
 }
 
 func (d *disk) Open(id consensus.GroupID) (consensus.SnapshotMeta, io.ReadCloser, error) {
@@ -156,6 +173,8 @@ type node struct {
 	host    *consensus.Host
 	group   *consensus.Group
 	journal *journal
+	logs    *logs
+	wrap    func(consensus.Transport) consensus.Transport // if not nil: around the node's
 }
 
 // A cluster is hosts on one network. Every node that runs is closed at the end of the test.
@@ -187,7 +206,7 @@ func (c *cluster) stopAll() {
 
 // newNode adds a host without a group.
 func (c *cluster) newNode(id consensus.NodeID) *node {
-	n := &node{id: id, disk: &disk{Memory: storage.NewMemory(storage.WithIncarnation(uint64(id)), storage.WithRetention(0))}}
+	n := &node{id: id, disk: newDisk(id), logs: &logs{}}
 	c.nodes = append(c.nodes, n)
 	c.start(n)
 	return n
@@ -196,7 +215,11 @@ func (c *cluster) newNode(id consensus.NodeID) *node {
 func (c *cluster) start(n *node) {
 	c.t.Helper()
 	var err error
-	n.host, err = consensus.Start(consensus.HostConfig{ID: n.id, Storage: n.disk, Transport: c.network.Node(n.id), Seed: 1})
+	var link consensus.Transport = c.network.Node(n.id)
+	if n.wrap != nil {
+		link = n.wrap(link)
+	}
+	n.host, err = consensus.Start(consensus.HostConfig{ID: n.id, Storage: n.disk, Transport: link, Seed: 1, Logger: slog.New(n.logs)})
 	require.NoError(c.t, err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // The wire format of a message, version 1. Only what is set is written, so that a heartbeat
@@ -101,7 +102,7 @@ func (m *Message) AppendTo(b []byte) []byte {
 		}
 	}
 	if len(m.Entries) != 0 {
-		b = appendEntries(b, m.Entries)
+		b = AppendEntries(b, m.Entries)
 	}
 	if len(m.Data) != 0 {
 		b = binary.AppendUvarint(b, uint64(len(m.Data)))
@@ -110,7 +111,9 @@ func (m *Message) AppendTo(b []byte) []byte {
 	return b
 }
 
-func appendEntries(b []byte, es []Entry) []byte {
+// AppendEntries appends to b the encoding that a message has of its entries, their count first.
+// They are by increasing index. It allocates only to grow b.
+func AppendEntries(b []byte, es []Entry) []byte {
 	b = binary.AppendUvarint(b, uint64(len(es)))
 	previous := Index(0)
 	for i := range es {
@@ -178,7 +181,8 @@ func (m *Message) DecodeFrom(b []byte) error {
 		}
 	}
 	if set&hasEntries != 0 {
-		m.Entries = d.entries()
+		m.Entries = d.entries(nil)
+		d.check(len(m.Entries) > 0)
 	}
 	if set&hasData != 0 {
 		m.Data = d.bytes()
@@ -193,13 +197,24 @@ func (m *Message) DecodeFrom(b []byte) error {
 // minEntry is the length of the shortest encoded entry.
 const minEntry = 5
 
-func (d *decoder) entries() []Entry {
+// DecodeEntries appends to es the entries that b encodes, all of it, as AppendEntries wrote them.
+// Their Data alias b, which must not change afterwards. Any error is an ErrMalformed.
+func DecodeEntries(b []byte, es []Entry) ([]Entry, error) {
+	d := decoder{b: b}
+	es = d.entries(es)
+	if d.bad || len(d.b) != 0 {
+		return nil, fmt.Errorf("%w: entries", ErrMalformed)
+	}
+	return es, nil
+}
+
+func (d *decoder) entries(es []Entry) []Entry {
 	n := d.count(minEntry)
-	d.check(n > 0)
-	es := make([]Entry, n)
+	es = slices.Grow(es, n)
 	previous := Index(0)
-	for i := range es {
-		e := &es[i]
+	for range n {
+		es = append(es, Entry{})
+		e := &es[len(es)-1]
 		e.Index = previous + Index(d.uvarint())
 		e.Term = Term(d.uvarint())
 		e.Kind = EntryKind(d.byte())

@@ -225,11 +225,12 @@ type Status struct {
 	LogBytes       int    // bytes of log in memory
 	Contradictions uint64 // messages dropped because they contradict what is known to be chosen
 	Ignored        uint64 // messages dropped because they were malformed
+	Refused        bool   // this store is not the one that the membership is bound to: see Members.Bound
+	Damaged        bool   // what was acknowledged here cannot be read, and is not repaired yet
 	// Quiet: the group has come to rest, and this replica needs no Tick until it is woken. Whoever stops
 	// calling Tick calls Wake before the next call of a method that changes it, and when the host of the
 	// leader is lost or has begun another life. See Detector.
-	Quiet   bool
-	Refused bool // this store is not the one that the membership is bound to: see Members.Bound
+	Quiet bool
 }
 
 // A Question is what Explain is asked.

@@ -3,6 +3,7 @@ package consensus
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 )
@@ -29,12 +30,16 @@ type Group struct {
 	leadership atomic.Pointer[leadershipChange]
 
 	// What follows is the loop's alone.
-	replica *Replica
-	tickets map[uint64]*ticket // by id: the requests that wait for an answer
-	applied []Applied          // the spare slice of applier.collect
-	dirty   bool
-	halted  bool
-	failure error // GroupStatus.SnapshotError
+	replica   *Replica
+	tickets   map[uint64]*ticket // by id: the requests that wait for an answer
+	applied   []Applied          // the spare slice of applier.collect
+	dirty     bool
+	halted    bool
+	failure   error // GroupStatus.SnapshotError
+	tracked   tracked
+	held      int     // bytes that count in Host.memory
+	shortened Instant // when a snapshot was asked for because of that, last
+	condition condition
 
 	done    chan struct{} // closed once halted; then the following do not change
 	last    GroupStatus
@@ -55,6 +60,10 @@ type GroupStatus struct {
 // Propose has the command cmd chosen and applied, and returns what the state machine answered. A
 // nil error means that a quorum has it on disk. cmd belongs to the log from now on and must not be
 // changed.
+//
+// While nobody leads, or the leader has as much in flight as it may, up to 1 MiB of proposals wait
+// here, each within its ctx. One that is above that, or for which the state machine or the host's
+// memory leaves no room, is answered ErrBusy at once.
 //
 // Propose does not retry, so it never applies cmd twice. Use a Session for retries.
 func (g *Group) Propose(ctx context.Context, cmd []byte) (Result, error) {
@@ -159,18 +168,22 @@ func (g *Group) call(f func()) { g.loop.mail.put(event{kind: eventCall, group: g
 
 // handle does on the loop what an event says.
 func (g *Group) handle(e *event) {
+	if e.kind.asks() {
+		e.ticket.began = g.loop.now
+	}
 	if g.halted {
-		if e.kind == eventPropose || e.kind == eventRead || e.kind == eventAsk {
-			e.ticket.answer <- answer{err: g.refusal}
+		if e.kind.asks() {
+			g.reply(e.ticket, answer{err: g.refusal})
 		}
 		return
 	}
 	switch e.kind {
 	case eventPropose:
 		if g.full() {
-			e.ticket.answer <- answer{err: ErrBusy}
+			g.reply(e.ticket, answer{err: ErrBusy})
 			return
 		}
+		g.hold(entryOverhead + len(e.data))
 		g.replica.Propose(g.register(e.ticket), e.entry, e.data)
 	case eventRead:
 		g.replica.Read(g.register(e.ticket))
@@ -192,8 +205,10 @@ func (g *Group) handle(e *event) {
 	}
 }
 
-// full reports whether so much waits to be applied that no more entries should be taken in.
-func (g *Group) full() bool { return g.applier.waiting()+g.replica.Waiting() > applyBacklog }
+// full reports whether so much waits to be applied, or is held, that no more entries should be taken in.
+func (g *Group) full() bool {
+	return g.applier.waiting()+g.replica.Waiting() > applyBacklog || g.isGreedy()
+}
 
 // pump lets the replica do what has become due, and publishes what everybody may see of it.
 func (g *Group) pump() {
@@ -210,11 +225,17 @@ func (g *Group) halt(cause error) {
 	g.halted, g.cause, g.refusal = true, cause, cause
 	if cause != ErrClosed {
 		g.refusal = because(ErrNotApplied, cause)
+		g.log(slog.LevelError, "group stopped", errAttr(cause))
+	} else {
+		g.log(slog.LevelInfo, "group closed")
 	}
 	g.replica.Close()
 	g.replica.Pump() // the answers
 	g.last = g.status()
 	g.resign()
+	g.retrack(tracked{ignored: g.tracked.ignored, contradictions: g.tracked.contradictions})
+	g.hold(-g.held)
+	g.host.memory.groups.Add(-1)
 	delete(g.loop.groups, g.id)
 	g.cancel(cause)
 	close(g.done)
@@ -228,12 +249,16 @@ func (g *Group) status() GroupStatus {
 type groupEnv struct{ g *Group }
 
 func (e groupEnv) Now() Instant              { return e.g.host.now() }
-func (e groupEnv) Send(msgs []Message)       { e.g.host.cfg.Transport.Send(msgs) }
 func (e groupEnv) Apply(es []Entry)          { e.g.applier.apply(es) }
 func (e groupEnv) Restore(meta SnapshotMeta) { e.g.restore(meta) }
 func (e groupEnv) TakeSnapshot()             { e.g.takeSnapshot() }
 func (e groupEnv) SendSnapshot(m Message)    { e.g.sendSnapshot(m) }
 func (e groupEnv) Fetch(f Fetch)             { e.g.fetch(f) }
+
+func (e groupEnv) Send(msgs []Message) {
+	addTo(&e.g.loop.metrics.MessagesSent, len(msgs))
+	e.g.host.cfg.Transport.Send(msgs)
+}
 
 func (e groupEnv) Write(w Write) {
 	if w.Snapshot != nil {

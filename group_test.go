@@ -68,6 +68,7 @@ func TestEveryMistakeInAConfigurationIsNamed(t *testing.T) {
 		{"Storage", "nil", func(c *consensus.HostConfig) { c.Storage = nil }},
 		{"Transport", "nil", func(c *consensus.HostConfig) { c.Transport = nil }},
 		{"TickInterval", "-1ns", func(c *consensus.HostConfig) { c.TickInterval = -1 }},
+		{"MemoryBudget", "-1", func(c *consensus.HostConfig) { c.MemoryBudget = -1 }},
 	} {
 		cfg := host
 		x.change(&cfg)

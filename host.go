@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/bits"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,6 +22,15 @@ type HostConfig struct {
 
 	TickInterval time.Duration // how often the engines hear the time when nothing happens; default 10ms
 	Seed         uint64        // of the engines' randomised timeouts; default: a random one
+	MemoryBudget int           // bytes that logs, queues and parked proposals of all groups may hold in memory, about; default 1 GiB
+
+	// Logger is told, with the node and the group: groups opened, closed and stopped, changes of
+	// leadership and of membership, what becomes of snapshots, a store that is refused, a log that is
+	// damaged and one that is repaired, and a disk that is slow. It is called on a goroutine of its
+	// own and never waited for but by Close; records that it has no time for are lost, and counted
+	// in Metrics. Default: slog.Default(), because who has said nothing wants to find the cause where
+	// the rest of the program writes it; slog.DiscardHandler makes a silent one.
+	Logger *slog.Logger
 }
 
 // A Host runs the members of many groups on one machine. They share its storage, where one fsync
@@ -37,10 +46,14 @@ type HostConfig struct {
 // A failure of storage is final, because nobody knows then what is on disk: every group of the
 // host stops with an ErrStopped, and the process lives.
 type Host struct {
-	cfg    HostConfig
-	start  time.Time
-	loops  []*loop
-	writer *writer
+	cfg      HostConfig
+	start    time.Time
+	loops    []*loop
+	writer   *writer
+	memory   memory
+	metrics  *Metrics // of what serves all groups
+	logger   *logger
+	watchers watchers
 
 	ctx     context.Context // done when the host stops, with the cause
 	cancel  context.CancelCauseFunc
@@ -52,7 +65,6 @@ type Host struct {
 	closed  bool
 
 	tickets sync.Pool // its own, so that no channel leaves a test's bubble
-	dropped atomic.Uint64
 }
 
 // Start starts a host without groups. The error is a *ConfigError. Storage and transport remain
@@ -62,13 +74,17 @@ func Start(cfg HostConfig) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{cfg: cfg, start: time.Now(), writer: newWriter(cfg.Storage), groups: make(map[GroupID]*Group)}
+	h := &Host{cfg: cfg, start: time.Now(), metrics: new(Metrics), groups: make(map[GroupID]*Group)}
+	h.logger = newLogger(cfg.Logger, cfg.ID, h.metrics)
+	h.memory.budget = int64(cfg.MemoryBudget)
+	h.writer = newWriter(h)
 	h.tickets.New = newTicket
 	var ctx context.Context
 	ctx, h.cancel = context.WithCancelCause(context.Background())
 	h.running, h.ctx = errgroup.WithContext(ctx)
-	for range runtime.GOMAXPROCS(0) {
-		l := newLoop(h)
+	cores := runtime.GOMAXPROCS(0)
+	for range cores {
+		l := newLoop(h, h.memory.mailbox(cores))
 		h.loops = append(h.loops, l)
 		h.running.Go(func() error { l.run(h.ctx); return nil })
 	}
@@ -79,7 +95,7 @@ func Start(cfg HostConfig) (*Host, error) {
 			err = errors.New("it serves no more")
 		}
 		if err != nil {
-			return because(ErrStopped, fmt.Errorf("transport: %w", err))
+			return h.failed("transport", err)
 		}
 		return nil
 	})
@@ -96,6 +112,11 @@ func (c HostConfig) withDefaults() (HostConfig, error) {
 		return c, &ConfigError{Field: "Transport", Value: "nil", Reason: "a host must be reachable"}
 	case c.TickInterval < 0:
 		return c, &ConfigError{Field: "TickInterval", Value: c.TickInterval.String(), Reason: "a duration cannot be negative"}
+	case c.MemoryBudget < 0:
+		return c, configInt("MemoryBudget", c.MemoryBudget, "a size cannot be negative")
+	}
+	if c.MemoryBudget == 0 {
+		c.MemoryBudget = 1 << 30
 	}
 	if c.TickInterval == 0 {
 		c.TickInterval = 10 * time.Millisecond
@@ -103,11 +124,20 @@ func (c HostConfig) withDefaults() (HostConfig, error) {
 	if c.Seed == 0 {
 		c.Seed = random()
 	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
 	return c, nil
 }
 
+// failed logs why the host stops by itself, and returns it as an ErrStopped.
+func (h *Host) failed(what string, err error) error {
+	h.logger.log(slog.LevelError, "host stopped", slog.String("failed", what), errAttr(err))
+	return because(ErrStopped, fmt.Errorf("%s: %w", what, err))
+}
+
 // Close stops all groups and returns when nothing of the host runs any more: it waits for the
-// calls of state machines, storage and transport that are under way. The error is the ErrStopped
+// calls of state machines, storage, transport and logger that are under way. The error is the ErrStopped
 // that had stopped the host by itself, if any.
 func (h *Host) Close() error {
 	h.mu.Lock()
@@ -120,6 +150,8 @@ func (h *Host) Close() error {
 		<-g.done
 		h.release(g)
 	}
+	h.watchers.close()
+	h.logger.stop()
 	return err
 }
 
@@ -131,7 +163,7 @@ type HostStatus struct {
 
 // Status describes the host as it is now.
 func (h *Host) Status() HostStatus {
-	return HostStatus{Groups: len(h.members()), Dropped: h.dropped.Load()}
+	return HostStatus{Groups: len(h.members()), Dropped: h.Metrics().MessagesDropped}
 }
 
 // members are the groups that are open.
@@ -176,6 +208,7 @@ type handler struct{ h *Host }
 // Deliver hands each run of messages for one loop to that loop.
 func (t handler) Deliver(msgs []Message) {
 	dropped := 0
+	addTo(&t.h.metrics.MessagesReceived, len(msgs))
 	for len(msgs) > 0 {
 		l, n := t.h.loopOf(msgs[0].Group), 0
 		for n < len(msgs) && msgs[n].To == t.h.cfg.ID && t.h.loopOf(msgs[n].Group) == l {
@@ -189,7 +222,9 @@ func (t handler) Deliver(msgs []Message) {
 		dropped += l.mail.deliver(msgs[:n])
 		msgs = msgs[n:]
 	}
-	t.h.dropped.Add(uint64(dropped))
+	if dropped > 0 {
+		addTo(&t.h.metrics.MessagesDropped, dropped)
+	}
 }
 
 // DeliverSnapshot stores a snapshot for a group that is open here.
@@ -198,7 +233,7 @@ func (t handler) DeliverSnapshot(m Message, meta SnapshotMeta, r io.Reader) erro
 	g := t.h.groups[m.Group]
 	t.h.mu.Unlock()
 	if g == nil || m.To != t.h.cfg.ID {
-		t.h.dropped.Add(1)
+		addTo(&t.h.metrics.SnapshotsUnreceived, 1)
 		return errors.New("no such group is open here")
 	}
 	return g.receive(m, meta, r)

@@ -33,6 +33,8 @@ func (g *Group) Leadership() (Leadership, <-chan struct{}) {
 // publish shows what the engine says now, if that is new.
 func (g *Group) publish() {
 	s := g.replica.Status()
+	g.track(&s)
+	g.logCondition(&s)
 	g.announce(Leadership{Role: s.Role, Leader: s.Leader, Term: s.Term})
 }
 
@@ -47,5 +49,24 @@ func (g *Group) announce(now Leadership) {
 	g.leadership.Store(&leadershipChange{now: now, next: make(chan struct{})})
 	if before != nil {
 		close(before.next)
+		g.loop.metrics.elections(before.now, now)
+		g.logLeadership(before.now, now)
+		g.host.watchers.tell(LeadershipEvent{Group: g.id, Leadership: now})
+	}
+}
+
+// elections counts what a change says of elections.
+func (m *Metrics) elections(before, now Leadership) {
+	led := before.Role == Leader
+	switch now.Role {
+	case Candidate:
+		addTo(&m.Campaigns, 1)
+	case Leader:
+		if !led || now.Term != before.Term {
+			addTo(&m.Elected, 1)
+		}
+	}
+	if led && (now.Role != Leader || now.Term != before.Term) {
+		addTo(&m.Deposed, 1)
 	}
 }

@@ -8,17 +8,19 @@ import (
 // A loop runs the replicas of the groups whose id falls to it. It never waits for a disk, a
 // network or a user's code: those have goroutines of their own, and come back as events.
 type loop struct {
-	host *Host
-	mail *mailbox
+	host    *Host
+	mail    *mailbox
+	metrics *Metrics // of its groups
 
+	now    Instant // when the round began
 	groups map[GroupID]*Group
 	dirty  []*Group // those that this round has told anything, each once
 	msgs   []Message
 	events []event
 }
 
-func newLoop(h *Host) *loop {
-	return &loop{host: h, mail: newMailbox(), groups: make(map[GroupID]*Group)}
+func newLoop(h *Host, mailbox int) *loop {
+	return &loop{host: h, mail: newMailbox(mailbox), metrics: new(Metrics), groups: make(map[GroupID]*Group)}
 }
 
 // run goes round until ctx is done; then every group of the loop stops with the cause.
@@ -48,26 +50,28 @@ func (l *loop) run(ctx context.Context) {
 // was paused. Leases rest on that.
 func (l *loop) round(tick bool) {
 	l.msgs, l.events = l.mail.take(l.msgs, l.events)
-	now := l.host.now()
+	l.now = l.host.now()
 	if tick {
+		l.relieve()
 		for _, g := range l.groups {
-			l.touch(g, now)
+			l.touch(g)
 		}
 	}
 	for i := range l.msgs {
 		m := &l.msgs[i]
 		g := l.groups[m.Group]
 		if g == nil || len(m.Entries) > 0 && g.full() {
-			l.host.dropped.Add(1)
+			addTo(&l.metrics.MessagesDropped, 1)
 			continue
 		}
-		l.touch(g, now)
+		g.hold(entriesSize(m.Entries))
+		l.touch(g)
 		g.replica.Deliver(m)
 	}
 	for i := range l.events {
 		g := l.events[i].group
 		if !g.halted {
-			l.touch(g, now)
+			l.touch(g)
 		}
 		g.handle(&l.events[i])
 	}
@@ -82,10 +86,10 @@ func (l *loop) round(tick bool) {
 }
 
 // touch marks g as one to pump, and tells it the time, once a round.
-func (l *loop) touch(g *Group, now Instant) {
+func (l *loop) touch(g *Group) {
 	if !g.dirty {
 		g.dirty = true
 		l.dirty = append(l.dirty, g)
-		g.replica.Tick(now)
+		g.replica.Tick(l.now)
 	}
 }

@@ -2,8 +2,8 @@ package consensus
 
 import "sync"
 
-// mailboxBytes bounds the messages that wait for one loop. What is above it is dropped, as a
-// network may do. Requests are bounded by the callers that wait for them, completions by what the
+// mailboxBytes bounds the messages that wait for one loop, if the host's budget is not the lower
+// bound. What is above it is dropped, as a network may do. Requests are bounded by the callers that wait for them, completions by what the
 // replicas asked for.
 const mailboxBytes = 64 << 20
 
@@ -36,27 +36,31 @@ const (
 	eventCall                // whatever is rare
 )
 
+// asks reports whether a caller waits for an answer to the event.
+func (k eventKind) asks() bool { return k <= eventAsk }
+
 // A mailbox is the one way into a loop. Putting something in never blocks; the loop takes all
 // there is at once, and that is where batches come from: the more arrives during a round, the more
 // the next one does with a single write and a single message per follower.
 type mailbox struct {
-	wake chan struct{} // one slot, full when there may be something to take
+	wake  chan struct{} // one slot, full when there may be something to take
+	limit int
 
 	mu     sync.Mutex
 	msgs   []Message
-	bytes  int // of msgs, at most mailboxBytes, or one message
+	bytes  int // of msgs, at most limit, or one message
 	events []event
 	closed bool
 }
 
-func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+func newMailbox(limit int) *mailbox { return &mailbox{wake: make(chan struct{}, 1), limit: limit} }
 
 // deliver adds messages and returns how many it had to drop.
 func (m *mailbox) deliver(msgs []Message) (dropped int) {
 	m.mu.Lock()
 	for i := range msgs {
 		size := msgs[i].size()
-		if m.closed || m.bytes > 0 && m.bytes+size > mailboxBytes {
+		if m.closed || m.bytes > 0 && m.bytes+size > m.limit {
 			dropped++
 			continue
 		}

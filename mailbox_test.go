@@ -7,7 +7,7 @@ import (
 )
 
 func TestAMailboxIsBoundedInBytes(t *testing.T) {
-	m := newMailbox()
+	m := newMailbox(mailboxBytes)
 	big := Message{Entries: []Entry{{Data: make([]byte, mailboxBytes)}}}
 	require.Zero(t, m.deliver([]Message{big}), "one may exceed the bound")
 	require.Equal(t, 2, m.deliver([]Message{{}, {}}))
@@ -17,7 +17,7 @@ func TestAMailboxIsBoundedInBytes(t *testing.T) {
 }
 
 func TestAMailboxGivesAllAtOnceAndInOrder(t *testing.T) {
-	m := newMailbox()
+	m := newMailbox(mailboxBytes)
 	for seq := range uint64(3) {
 		require.True(t, m.put(event{seq: seq}))
 	}
@@ -33,7 +33,7 @@ func TestAMailboxGivesAllAtOnceAndInOrder(t *testing.T) {
 }
 
 func TestAClosedMailboxGivesWhatItTook(t *testing.T) {
-	m := newMailbox()
+	m := newMailbox(mailboxBytes)
 	require.True(t, m.put(event{}))
 	m.close()
 	require.False(t, m.put(event{}))
@@ -80,4 +80,11 @@ func TestGroupsSpreadOverTheLoops(t *testing.T) {
 			require.Greater(t, groups[l], 50, "every %dth", stride)
 		}
 	}
+}
+
+func TestTheMailboxesTakeAQuarterOfTheBudget(t *testing.T) {
+	m := memory{budget: 1 << 20}
+	require.Equal(t, 1<<18, 4*m.mailbox(4))
+	m.budget = 1 << 40
+	require.Equal(t, mailboxBytes, m.mailbox(4))
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 )
@@ -30,8 +31,8 @@ type GroupConfig struct {
 	NoForward         bool          // refuse with a *NotLeaderError instead of forwarding to the leader
 }
 
-// Create founds a group. Every founder calls it, with the same Members. If the group is on disk
-// here, the error is ErrGroupExists.
+// Create founds a group, on what Restore has left here if it was called. Every founder calls it, with
+// the same Members. If the group is on disk here, the error is ErrGroupExists.
 func (h *Host) Create(cfg GroupConfig) (*Group, error) {
 	err := cfg.Members.Validate()
 	if err == nil && cfg.Members.Kind(h.cfg.ID) == NotMember {
@@ -40,7 +41,12 @@ func (h *Host) Create(cfg GroupConfig) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.open(cfg, isNew)
+	return h.open(cfg, func(r *Recovered) error {
+		if r.restored() {
+			return nil
+		}
+		return isNew(r)
+	})
 }
 
 // Join enters an existing group, as nobody yet: it takes part once a member changes the
@@ -122,6 +128,8 @@ func (h *Host) load(cfg GroupConfig, admit func(*Recovered) error) (*Group, erro
 	g.replica = NewReplica(ReplicaConfig{
 		ID: h.cfg.ID, Group: cfg.ID, Life: uint32(random()), SnapshotSize: cfg.SnapshotSize, RetryInterval: cfg.ElectionTimeout, NoForward: cfg.NoForward,
 	}, engine, groupEnv{g}, rec)
+	status := engine.Status()
+	g.condition.members = conditionOf(&status, condition{}).members
 	g.publish()
 	return g, nil
 }
@@ -144,6 +152,10 @@ func (h *Host) machine(cfg GroupConfig, kind MemberKind, snapshot SnapshotMeta) 
 
 // begin starts the group, on the loop.
 func (g *Group) begin() {
+	g.host.memory.groups.Add(1)
+	s := g.replica.Status()
+	g.log(slog.LevelInfo, "group opened", slog.String("kind", s.Kind.String()), slog.Uint64("term", uint64(s.Term)),
+		slog.Uint64("snapshot", uint64(s.Snapshot)), slog.Uint64("last", uint64(s.Last)), slog.String("members", s.Members.String()))
 	g.loop.groups[g.id] = g
 	g.run(func() { g.applier.run(g.ctx) })
 }

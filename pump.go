@@ -183,12 +183,16 @@ func (r *Replica) adopt(meta SnapshotMeta, seq uint64) {
 
 // compact has a snapshot taken when enough was applied since the last.
 func (r *Replica) compact() {
-	if r.cfg.SnapshotSize == 0 || r.grown < r.cfg.SnapshotSize || r.taking || r.restore.seq != 0 {
+	if r.cfg.SnapshotSize == 0 || r.grown < r.cfg.SnapshotSize && !r.early || r.taking || r.restore.seq != 0 {
 		return
 	}
-	r.grown, r.taking = 0, true
+	r.grown, r.taking, r.early = 0, true, false
 	r.env.TakeSnapshot()
 }
+
+// Compact asks for a snapshot that frees memory, though less than SnapshotSize was applied since the
+// last one. One that is being taken serves as well.
+func (r *Replica) Compact() { r.early = !r.taking }
 
 // Persisted reports that the write numbered seq, and every one before it, is durable.
 func (r *Replica) Persisted(seq uint64) {

@@ -43,6 +43,7 @@ type Replica struct {
 	owed    int     // their bytes
 	grown   int     // bytes applied since the last snapshot was taken
 	taking  bool    // a snapshot is being taken
+	early   bool    // one is to be taken however little was applied
 
 	// Requests: waiters.go, forward.go, reads.go.
 	requests    map[key]*request   // all but reads from elsewhere
@@ -297,6 +298,9 @@ func (r *Replica) AppliedIndex() Index { return r.applied }
 // Waiting is how many bytes of committed entries wait for a Restore to end. The engine may have
 // forgotten them, so that they are in no budget of its own.
 func (r *Replica) Waiting() int { return r.owed }
+
+// Parked is how many bytes of proposals wait for a leader, or for its answer.
+func (r *Replica) Parked() int { return r.parkedBytes }
 
 // Engine is the engine, to look at. Only the Replica may change it.
 func (r *Replica) Engine() Engine { return r.engine }

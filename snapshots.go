@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 )
 
 // A snapshotSlot lets one snapshot of a group at a time be in the making: taken here, or received.
@@ -59,6 +60,8 @@ func (g *Group) takeSnapshot() {
 		g.run(func() {
 			if err := g.storeSnapshot(meta, view); err != nil {
 				g.call(func() {
+					addTo(&g.loop.metrics.SnapshotsFailed, 1)
+					g.log(slog.LevelWarn, "storage cannot take a snapshot", indexAttr(meta.Index), errAttr(err))
 					g.failure = err
 					g.replica.Compacted(meta, err)
 				})
@@ -85,6 +88,8 @@ func (g *Group) storeSnapshot(meta SnapshotMeta, view io.WriterTo) error {
 		<-g.slot.taken
 		return err
 	}
+	addTo(&g.loop.metrics.SnapshotsTaken, 1)
+	g.log(slog.LevelInfo, "snapshot taken", indexAttr(meta.Index))
 	g.call(func() {
 		g.failure = nil
 		g.slot.offer(meta.Index)
@@ -107,9 +112,25 @@ func (g *Group) create(meta SnapshotMeta, fill func(*snapshotStream) error) erro
 	return err
 }
 
-// receive stores a snapshot that another node streams, and then tells the engine. While another
-// one is in the making it refuses, and the sender tries again later.
+// receive stores a snapshot that another node streams, and then tells the engine.
 func (g *Group) receive(m Message, meta SnapshotMeta, r io.Reader) error {
+	err := g.store(m, meta, r)
+	if err != nil {
+		addTo(&g.loop.metrics.SnapshotsUnreceived, 1)
+		g.log(slog.LevelWarn, "snapshot not received", slog.Uint64("from", uint64(m.From)), indexAttr(m.Index), errAttr(err))
+		return err
+	}
+	addTo(&g.loop.metrics.SnapshotsReceived, 1)
+	g.log(slog.LevelInfo, "snapshot received", slog.Uint64("from", uint64(m.From)), indexAttr(m.Index))
+	g.call(func() {
+		g.slot.offer(meta.Index)
+		g.replica.DeliverSnapshot(&m)
+	})
+	return nil
+}
+
+// store refuses a snapshot while another one is in the making, and the sender tries again later.
+func (g *Group) store(m Message, meta SnapshotMeta, r io.Reader) error {
 	if m.Index != meta.Index || m.LogTerm != meta.Term {
 		return fmt.Errorf("%w: header of %d/%d for a snapshot of %d/%d", ErrMalformed, m.Index, m.LogTerm, meta.Index, meta.Term)
 	}
@@ -121,13 +142,8 @@ func (g *Group) receive(m Message, meta SnapshotMeta, r io.Reader) error {
 	err := g.create(meta, func(w *snapshotStream) error { _, err := io.Copy(w, r); return err })
 	if err != nil {
 		<-g.slot.taken
-		return err
 	}
-	g.call(func() {
-		g.slot.offer(meta.Index)
-		g.replica.DeliverSnapshot(&m)
-	})
-	return nil
+	return err
 }
 
 // restore puts the newest adopted snapshot into the Machine, before anything later is applied.
@@ -137,6 +153,8 @@ func (g *Group) restore(meta SnapshotMeta) {
 		if err != nil {
 			return err
 		}
+		addTo(&g.loop.metrics.SnapshotsRestored, 1)
+		g.log(slog.LevelInfo, "snapshot restored", indexAttr(found.Index))
 		g.call(func() { g.replica.Restored(found) })
 		return nil
 	})
@@ -163,6 +181,13 @@ func loadSnapshot(ctx context.Context, s Storage, group GroupID, meta SnapshotMe
 func (g *Group) sendSnapshot(m Message) {
 	g.work.Go(func() {
 		err := g.stream(m)
+		if err == nil {
+			addTo(&g.loop.metrics.SnapshotsSent, 1)
+			g.log(slog.LevelInfo, "snapshot sent", slog.Uint64("to", uint64(m.To)))
+		} else {
+			addTo(&g.loop.metrics.SnapshotsUnsent, 1)
+			g.log(slog.LevelWarn, "snapshot not sent", slog.Uint64("to", uint64(m.To)), errAttr(err))
+		}
 		g.call(func() { g.replica.SnapshotSent(m.To, err) })
 	})
 }

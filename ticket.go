@@ -3,11 +3,14 @@ package consensus
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // A ticket is a caller who waits for an answer. Every ticket that a mailbox took gets exactly one.
 type ticket struct {
 	id     uint64      // the request's; the loop's
+	kind   eventKind   // of the request
+	began  Instant     // when it reached the loop; the loop's
 	answer chan answer // one slot
 }
 
@@ -30,6 +33,7 @@ func (g *Group) request(ctx context.Context, e event) (Result, error) {
 		return Result{}, fmt.Errorf("%w: %w", ErrNotApplied, err)
 	}
 	t := g.host.tickets.Get().(*ticket)
+	t.kind = e.kind
 	e.group, e.ticket = g, t
 	if !g.loop.mail.put(e) {
 		g.host.tickets.Put(t)
@@ -73,5 +77,18 @@ func (g *Group) answer(id uint64, r Result, err error) {
 	if err != nil && g.halted && g.cause != ErrClosed {
 		err = because(err, g.cause)
 	}
-	t.answer <- answer{result: r, err: err}
+	g.reply(t, answer{result: r, err: err})
+}
+
+// reply gives a caller the answer, and counts it. The loop's clock is that of its rounds: it tells
+// how long the request took in the eyes of the group, at no cost.
+func (g *Group) reply(t *ticket, a answer) {
+	took := time.Duration(g.loop.now - t.began)
+	switch t.kind {
+	case eventPropose:
+		g.loop.metrics.Proposals.count(a.err, took)
+	case eventRead:
+		g.loop.metrics.Reads.count(a.err, took)
+	}
+	t.answer <- a
 }

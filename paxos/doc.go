@@ -25,6 +25,7 @@
 //	read.go        read rounds and leases
 //	quiet.go       how a group comes to rest, and wakes
 //	snapshot.go    helping learners from storage, adopting snapshots, a witness's trimming
+//	salvage.go     what is left of a log whose quorum is lost
 //	log.go         the slots in memory
 //	ready.go       the rules
 //	explain.go     answers to "why not?"

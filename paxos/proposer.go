@@ -145,10 +145,16 @@ func (p *Paxos) weigh(e *Entry) {
 // long as a damaged slot of its is not known to be chosen, it counts for nothing.
 func (p *Paxos) promisedBy(id NodeID) bool {
 	if id == p.cfg.ID {
-		return p.own && p.votes && (len(p.unknown) == 0 || p.unknown[len(p.unknown)-1].Last <= p.commit)
+		return p.own && p.votes && !p.isDamaged()
 	}
 	q := p.peer(id)
 	return q.counted && q.promise.done && q.promise.unknown <= p.commit
+}
+
+// isDamaged reports whether what we may have voted for, and cannot read, may not be chosen.
+func (p *Paxos) isDamaged() bool {
+	n := len(p.unknown)
+	return n > 0 && p.unknown[n-1].Last > p.commit
 }
 
 // complete ends phase 1 once a quorum has promised and reported, and everything is learned that one

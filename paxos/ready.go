@@ -154,6 +154,6 @@ func (p *Paxos) Status() consensus.Status {
 		Commit: p.commit, Last: p.log.last, Durable: durable, Snapshot: p.snapshot.Index,
 		Members: x.members, MembersIndex: x.opening(), Changing: p.stop != 0 || p.stopAt != 0 || p.commit < x.opening() || p.founding,
 		Transferring: p.transfer.to, Uncommitted: p.uncommitted, LogBytes: p.log.bytes,
-		Contradictions: p.contradictions, Ignored: p.ignored, Quiet: p.isQuiet(), Refused: p.isStranger(),
+		Contradictions: p.contradictions, Ignored: p.ignored, Refused: p.isStranger(), Damaged: p.isDamaged(), Quiet: p.isQuiet(),
 	}
 }

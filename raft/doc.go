@@ -25,6 +25,7 @@
 //	quiet.go        how a group comes to rest, and wakes
 //	damage.go       entries that cannot be read any more
 //	snapshot.go     following from storage, by snapshot, and a witness's trimming
+//	salvage.go      what is left of a log whose quorum is lost
 //	ready.go        the rules, and the commit rule among them
 //	explain.go      answers to "why not?"
 //	invariants.go   what must hold of one replica at any time
@@ -44,7 +45,8 @@
 //	Heartbeat           Context: the round, or 0 if no answer is wanted. Commit. Floor. Flags: FlagQuiet if nothing is to be done any more
 //	HeartbeatReply      Context: the round; 0 from one who was not asked and wants to hear from a leader. Index, Floor: as in
 //	                    AppendEntriesReply. Flags: FlagQuiet if the sender has come to rest, too
-//	InstallSnapshot     the header of a snapshot. Index, LogTerm: its last entry. Data: its configuration. Session
+//	InstallSnapshot     the header of a snapshot. Index, LogTerm: its last entry. Data: its configuration. Session. Of one that
+//	                    was restored from a backup LogTerm is 0, and there is no Data: the founding configuration holds
 //	TimeoutNow          campaign at once
 //
 // AppendEntries and Heartbeat may overtake the sender's own write (consensus.Effects.Early). All

@@ -123,7 +123,7 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 	r := &Raft{cfg: cfg, incarnation: rec.Incarnation, term: rec.State.Term, vote: rec.State.Vote, snapshot: rec.Snapshot, written: rec.State}
 	r.configs = []configuration{{now: cfg.Members}}
 	if rec.Snapshot.Index > 0 {
-		c, err := decodeConfiguration(rec.Snapshot.Config)
+		c, err := r.configured(rec.Snapshot)
 		if err != nil {
 			return nil, fmt.Errorf("snapshot at %d: %w", rec.Snapshot.Index, err)
 		}
@@ -137,15 +137,11 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 }
 
 // load fills the log with what survived. Entries beyond a damaged one are of no use to Raft,
-// whose log has no holes; all that may have been acknowledged counts as unsure. An entry of term 0
-// is none: it reminds of damage in an earlier life.
+// whose log has no holes; all that may have been acknowledged counts as unsure.
 func (r *Raft) load(rec consensus.Recovered) error {
 	r.log.base, r.log.baseTerm = rec.Snapshot.Index, rec.Snapshot.Term
 	r.log.last, r.log.lastTerm = r.log.base, r.log.baseTerm
-	for _, e := range rec.Entries {
-		if e.Index != r.log.last+1 || e.Term == 0 {
-			break
-		}
+	for _, e := range intact(&rec) {
 		r.log.append(&e)
 		if e.Kind == consensus.EntryMembers {
 			c, err := decodeConfiguration(e.Data)

@@ -20,8 +20,9 @@ type FS interface {
 	// OpenRead opens a file that exists, to read.
 	OpenRead(name string) (File, error)
 	// Rename gives a file another name, in the same folder, in place of any file that has it.
+	// Who has that one open can still read it.
 	Rename(from, to string) error
-	// Remove removes a file.
+	// Remove removes a file. Who has it open can still read it.
 	Remove(name string) error
 	// SyncDir makes durable which files are in a folder, and what they are called.
 	SyncDir(dir string) error

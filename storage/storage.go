@@ -1,11 +1,20 @@
 // Package storage keeps what a host must never forget: of every group the term and vote, the
 // log since the last snapshot, and that snapshot.
 //
+// [Disk] keeps it in a folder, through kill -9, power cuts and full disks: a segmented log that all
+// groups of a host share, where one sync serves them all, and files for their snapshots.
+//
+//	disk, err := storage.Open("/var/lib/orders", storage.Options{Node: 1})
+//	...
+//	host, err := consensus.Start(consensus.HostConfig{ID: 1, Storage: disk, Transport: net})
+//
+// What a crash tore is cut off, as nobody was told of it; what was durable and cannot be read is told
+// apart from that, and the replica repairs it from its peers. format.go draws the files. All of it goes
+// through an [FS], of which package crashfs has one that loses what power cuts lose.
+//
 // [Memory] keeps it in memory: for tests, examples, benchmarks, and for groups that may be lost
 // with their process. It outlives the host that uses it, so that a host can be stopped and
 // started again on the same Memory, as on a disk.
-//
-//	host, err := consensus.Start(consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: net})
 //
 // What a store promises is the comment of consensus.Storage. One of your own is checked against
 // it by package storagetest, in a line. The promises that are easily broken:

@@ -126,9 +126,9 @@ func (t *Memory) enqueue(msgs []consensus.Message) {
 	}
 }
 
-// sizeOf is what m counts for in the queue.
+// sizeOf is what m counts for in a queue: at least what it takes in memory, and on the wire.
 func sizeOf(m *consensus.Message) int {
-	const sizeOfRange = 16
+	const sizeOfRange = 20
 	size := messageOverhead + len(m.Data) + sizeOfRange*len(m.Ranges)
 	for i := range m.Entries {
 		size += m.Entries[i].Size()

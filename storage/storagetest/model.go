@@ -175,7 +175,7 @@ func drawWrite(r *rapid.T, m *model, g consensus.GroupID, seq uint64) consensus.
 	if rapid.IntRange(0, 3).Draw(r, "truncate") == 0 {
 		w.Truncate = above.Draw(r, "from")
 	}
-	for _, i := range rapid.SliceOfNDistinct(above, 0, 5, rapid.ID).Draw(r, "entries") {
+	for _, i := range slices.Sorted(slices.Values(rapid.SliceOfNDistinct(above, 0, 5, rapid.ID).Draw(r, "entries"))) {
 		w.Entries = append(w.Entries, entry(i, drawTerm(r)))
 	}
 	return w

@@ -1,0 +1,102 @@
+package transport
+
+import (
+	"encoding/binary"
+	"net"
+	"slices"
+	"time"
+)
+
+const (
+	// readBuffer is what one system call may read: many frames, when there are many.
+	readBuffer = 256 << 10
+	// firstAllocation is what a frame larger than the buffer is given before any of it has arrived.
+	firstAllocation = 1 << 20
+)
+
+// A frameReader reads frames from a connection, as many as there are with one system call.
+type frameReader struct {
+	conn    net.Conn
+	timeout time.Duration // the longest silence: a read that takes longer is an error
+	limit   int           // the longest payload
+	buf     []byte
+	r, w    int // what was read and not returned is buf[r:w]
+}
+
+func newFrameReader(conn net.Conn, timeout time.Duration, limit, buffer int) *frameReader {
+	return &frameReader{conn: conn, timeout: timeout, limit: limit, buf: make([]byte, buffer)}
+}
+
+// next returns the payload of the next frame. It holds until the next call, unless it is kept
+// apart, in memory of its own, because the buffer is too small for it.
+func (f *frameReader) next() (payload []byte, apart bool, err error) {
+	if err := f.fill(headerSize); err != nil {
+		return nil, false, err
+	}
+	header := [headerSize]byte(f.buf[f.r:])
+	length := binary.LittleEndian.Uint32(header[:])
+	if uint64(length) > uint64(f.limit) {
+		return nil, false, malformed("frame of %d bytes, of at most %d", length, f.limit)
+	}
+	n := int(length)
+	if apart = headerSize+n > len(f.buf); apart {
+		f.r += headerSize
+		payload, err = f.large(n)
+	} else if err = f.fill(headerSize + n); err == nil {
+		payload = f.buf[f.r+headerSize : f.r+headerSize+n]
+		f.r += headerSize + n
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if frameSum(header[:4], payload) != binary.LittleEndian.Uint32(header[4:]) {
+		return nil, false, malformed("frame with a wrong checksum")
+	}
+	return payload, apart, nil
+}
+
+// ready reports whether next would return at once.
+func (f *frameReader) ready() bool {
+	have := f.buf[f.r:f.w]
+	return len(have) >= headerSize && uint64(len(have)-headerSize) >= uint64(binary.LittleEndian.Uint32(have))
+}
+
+// fill reads until n bytes are in the buffer, which must have room for them.
+func (f *frameReader) fill(n int) error {
+	if f.r == f.w || f.r+n > len(f.buf) {
+		f.r, f.w = 0, copy(f.buf, f.buf[f.r:f.w])
+	}
+	for f.w-f.r < n {
+		read, err := f.read(f.buf[f.w:])
+		f.w += read
+		if err != nil && f.w-f.r < n {
+			return err
+		}
+	}
+	return nil
+}
+
+// large returns the next n bytes in memory of their own, which grows with what has arrived and not
+// with what was promised.
+func (f *frameReader) large(n int) ([]byte, error) {
+	b := make([]byte, 0, min(n, firstAllocation))
+	had := min(n, f.w-f.r)
+	b = append(b, f.buf[f.r:f.r+had]...)
+	f.r += had
+	for len(b) < n {
+		if len(b) == cap(b) {
+			b = slices.Grow(b, min(len(b), n-len(b)))
+		}
+		read, err := f.read(b[len(b):min(cap(b), n)])
+		b = b[:len(b)+read]
+		if err != nil && len(b) < n {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (f *frameReader) read(b []byte) (int, error) {
+	f.conn.SetReadDeadline(time.Now().Add(f.timeout))
+	return f.conn.Read(b)
+}

@@ -1,0 +1,122 @@
+package transport
+
+import (
+	"net"
+	"time"
+
+	"github.com/consensus-go/consensus"
+)
+
+// maxBatch is how many messages one call of Deliver gets at most.
+const maxBatch = 1024
+
+// An inbox hands the messages of one connection to the handler: those of all frames that have
+// arrived at once.
+type inbox struct {
+	server *server
+	from   consensus.NodeID
+	msgs   []consensus.Message
+}
+
+// receive delivers the messages of a connection until it breaks, or breaks a rule.
+func (s *server) receive(conn net.Conn, from consensus.NodeID) error {
+	in := inbox{server: s, from: from}
+	frames := newFrameReader(&answeringConn{Conn: conn, t: s.t}, s.t.opt.Timeout, s.t.maxFrame(), readBuffer)
+	for {
+		payload, apart, err := frames.next()
+		if err != nil {
+			return err
+		}
+		if err := in.unpack(payload, apart); err != nil {
+			return err
+		}
+		s.t.stats.framesReceived.Add(1)
+		s.t.stats.bytesReceived.Add(uint64(headerSize + len(payload)))
+		if !frames.ready() {
+			in.deliver()
+		}
+	}
+}
+
+// An answeringConn says that this node is alive, now and then, while something arrives.
+type answeringConn struct {
+	net.Conn
+	t    *TCP
+	last time.Time // when it has said so
+}
+
+func (c *answeringConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if now := time.Now(); err == nil && now.Sub(c.last) >= c.t.opt.Timeout/(2*aliveFraction) {
+		c.last = now
+		err = c.t.write(c.Conn, emptyFrame)
+	}
+	return n, err
+}
+
+// unpack takes the messages out of a frame. What a message is given to keep is its own: its entries
+// and data are copied out of the frame, unless the frame is kept apart and they are more than half
+// of it, so that no message keeps much more alive than it needs.
+func (in *inbox) unpack(payload []byte, apart bool) error {
+	for rest := payload; len(rest) > 0; {
+		var b []byte
+		var err error
+		if b, rest, err = cutMessage(rest); err != nil {
+			return err
+		}
+		in.msgs = append(in.msgs, consensus.Message{})
+		m := &in.msgs[len(in.msgs)-1]
+		if err = m.DecodeFrom(b); err != nil {
+			return err
+		}
+		if m.From != in.from || m.To != in.server.t.opt.ID {
+			return malformed("message from node %d to node %d on the connection from node %d", m.From, m.To, in.from)
+		}
+		if size := carried(m); !apart || 2*size < len(payload) {
+			detach(m, size)
+		}
+		if len(in.msgs) == maxBatch {
+			in.deliver()
+		}
+	}
+	return nil
+}
+
+func (in *inbox) deliver() {
+	if len(in.msgs) == 0 {
+		return
+	}
+	in.server.t.stats.messagesReceived.Add(uint64(len(in.msgs)))
+	in.server.handler.Deliver(in.msgs)
+	clear(in.msgs) // keep the memory for the next batch, not what it points to
+	in.msgs = in.msgs[:0]
+}
+
+// carried is how many bytes of entries and data m has.
+func carried(m *consensus.Message) int {
+	size := len(m.Data)
+	for i := range m.Entries {
+		size += len(m.Entries[i].Data)
+	}
+	return size
+}
+
+// detach gives m a copy of its entries' bytes and data, which are of that size.
+func detach(m *consensus.Message, size int) {
+	if size == 0 {
+		return
+	}
+	own := make([]byte, 0, size)
+	move := func(b []byte) []byte {
+		if len(b) == 0 {
+			return nil
+		}
+		start := len(own)
+		own = append(own, b...)
+		return own[start:len(own):len(own)]
+	}
+	for i := range m.Entries {
+		m.Entries[i].Data = move(m.Entries[i].Data)
+	}
+	m.Data = move(m.Data)
+}
