@@ -123,7 +123,7 @@ func (n *node) boot(meta consensus.SnapshotMeta) {
 		n.state = newAudit(n)
 		sm = n.state
 	}
-	n.machine = consensus.NewMachine(sm)
+	n.machine = consensus.NewMachine(sm, n.w.plan.limits)
 	if meta.Index != 0 {
 		if err := n.machine.Restore(meta, bytes.NewReader(n.disk.image)); err != nil {
 			n.w.fail("restore", "node %d cannot restore the snapshot at %d that it stored: %v", n.id, meta.Index, err)

@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/consensus-go/consensus"
+)
 
 // A plan is what one seed draws before it begins: sizes, timings, probabilities (in 1/parts),
 // and the constants of the engine itself. Odd values find bugs that sensible ones hide.
@@ -14,8 +18,9 @@ type plan struct {
 
 	election, heartbeat, tick time.Duration
 	maxMessage, maxInflight   int
-	snapshotSize              int           // 0: no snapshots
-	retention                 int           // entries that storage keeps below its snapshot
+	snapshotSize              int // 0: no snapshots
+	retention                 int // entries that storage keeps below its snapshot
+	limits                    consensus.SessionLimits
 	retry                     time.Duration // of the replica
 	noForward                 bool
 
