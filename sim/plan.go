@@ -35,6 +35,7 @@ type plan struct {
 	think, timeout                time.Duration
 	reads, swaps, sessions, stick int
 	padding                       int // bytes added to a command, at most
+	closes, echoes                int // sessions closed after an answer, and commands sent again
 
 	faultEvery, dwell time.Duration
 	faults            [faults]int // how likely each is, relative to the others
@@ -168,6 +169,11 @@ func (d dice) load(p *plan) {
 	p.reads = d.oneOf(100, 300, 500)
 	p.swaps = d.oneOf(50, 200)
 	p.sessions = d.oneOf(0, 300, 1024)
+	p.limits = consensus.SessionLimits{
+		Sessions: d.oneOf(consensus.MaxSessions, consensus.MaxSessions, 2, 5), Answers: d.oneOf(consensus.MaxAnswers, consensus.MaxAnswers, 1, 2),
+		SessionBytes: d.oneOf(consensus.MaxSessionBytes, consensus.MaxSessionBytes, 3*answerOverhead, 6*answerOverhead),
+	}
+	p.closes, p.echoes = d.oneOf(0, 50, 200), d.oneOf(0, 100, 400)
 	p.stick = d.oneOf(200, 900)
 	p.padding = d.oneOf(0, 20, maxPadding)
 }
