@@ -174,6 +174,7 @@ type node struct {
 	group   *consensus.Group
 	journal *journal
 	logs    *logs
+	wrap    func(consensus.Transport) consensus.Transport // if not nil: around the node's
 }
 
 // A cluster is hosts on one network. Every node that runs is closed at the end of the test.
@@ -214,7 +215,11 @@ func (c *cluster) newNode(id consensus.NodeID) *node {
 func (c *cluster) start(n *node) {
 	c.t.Helper()
 	var err error
-	n.host, err = consensus.Start(consensus.HostConfig{ID: n.id, Storage: n.disk, Transport: c.network.Node(n.id), Seed: 1, Logger: slog.New(n.logs)})
+	var link consensus.Transport = c.network.Node(n.id)
+	if n.wrap != nil {
+		link = n.wrap(link)
+	}
+	n.host, err = consensus.Start(consensus.HostConfig{ID: n.id, Storage: n.disk, Transport: link, Seed: 1, Logger: slog.New(n.logs)})
 	require.NoError(c.t, err)
 }
 

@@ -74,7 +74,10 @@ func (n *node) applyNow() bool {
 
 // finishJob is the event that the applier has done its first job.
 func (n *node) finishJob() {
-	n.input()
+	n.w.result.Events++
+	if !n.sleep.quiet { // what was applied is no news to the engine
+		n.touch()
+	}
 	n.jobs.running = false
 	n.runJob()
 	n.pump()

@@ -46,6 +46,8 @@ const (
 	MarkBackupRestored                  // a node came back with an old backup, as another store
 	MarkWriteFailed                     // a write failed, and the node stopped
 	MarkSucceeded                       // a leader that crashed in a calm group was succeeded in time
+	MarkQuiet                           // a group came to rest
+	MarkWokenByLoss                     // a quiet replica was woken, as the host of its leader was lost
 	marks
 )
 
@@ -65,6 +67,7 @@ var markNames = [marks]string{
 	"read during transfer", "lease read", "follower read", "forwarded proposal", "duplicate forward",
 	"session retry deduplicated", "ballot refused", "value adopted", "gap filled", "chosen out of order", "learned by value",
 	"epoch sealed", "log damaged", "damage repaired", "backup restored", "write failed", "leader succeeded in time",
+	"group went quiet", "woken by the loss of a host",
 }
 
 func (m Mark) String() string { return markNames[m] }

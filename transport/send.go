@@ -62,7 +62,7 @@ func (p *peer) connect(ctx context.Context, tries *backoff) error {
 	if err != nil {
 		return err
 	}
-	defer hangUp(conn)
+	defer conn.Close()
 	if err := p.use(conn, address); err != nil {
 		return err
 	}
@@ -70,11 +70,11 @@ func (p *peer) connect(ctx context.Context, tries *backoff) error {
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(ctx, func() { hangUp(conn) })()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	var listening sync.WaitGroup
 	listening.Go(func() { cancel(p.listen(conn)) })
 	err = p.write(ctx, conn)
-	hangUp(conn)
+	conn.Close()
 	listening.Wait()
 	return err
 }
@@ -121,7 +121,7 @@ func (p *peer) write(ctx context.Context, conn net.Conn) error {
 			sent.Bytes = uint64(len(buf))
 			p.sent(sent)
 		}
-		p.written()
+		p.written(&b)
 		if cap(buf) > 4*writeBuffer {
 			buf = nil // it was for a message larger than most
 		}
