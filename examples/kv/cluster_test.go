@@ -70,7 +70,7 @@ func (c *cluster) start(id consensus.NodeID) {
 	var err error
 	m.node, err = startNode(nodeConfig{
 		id: id, storage: m.disk, transport: c.network.Node(id), protocol: c.protocol, members: demoMembers, join: m.join,
-		timeout: c.timeout, now: time.Now, log: slog.New(slog.DiscardHandler),
+		timeout: c.timeout, log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(c.t, err)
 	m.server = serveNode(m.node, &pipes{conns: make(chan net.Conn), closed: make(chan struct{})})
