@@ -218,6 +218,49 @@ func TestAnOutcomeIsThereForASenderThatComesBackForIt(t *testing.T) {
 	})
 }
 
+func TestAnOutcomeThatNobodyAsksForIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w wires
+		one := w.node(t, 1, &keeper{store: func(io.Reader) error { return errDisk }})
+		c := w.sender(t)
+		c.Write(openFrom2(1, 0))
+		answer(t, c)
+		c.SetDeadline(time.Now()) // it does not hear how it ended
+		time.Sleep(one.opt.Timeout + 1)
+		c.Close()
+		synctest.Wait()
+		require.Len(t, one.server.inflows, 1)
+		time.Sleep(one.keepInflow())
+		c = w.sender(t)
+		c.Write(openFrom2(2, 0))
+		answer(t, c)
+		require.Len(t, one.server.inflows, 1)
+	})
+}
+
+func TestASenderThatComesBackBeforeItsConnectionIsMissedGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w wires
+		k := new(keeper)
+		got := k.storing(t)
+		w.node(t, 1, k)
+		old := w.sender(t)
+		old.Write(openFrom2(1, 0))
+		answer(t, old)
+		go io.Copy(io.Discard, old)
+		old.Write(appendOffset(nil, frameChunk, 0, []byte("half and")))
+		synctest.Wait()
+		fresh := w.sender(t)
+		fresh.Write(openFrom2(1, 0))
+		require.Equal(t, appendOffset(nil, frameResume, 8, nil)[headerSize:], answer(t, fresh))
+		_, err := old.Write(emptyFrame)
+		require.ErrorIs(t, err, io.ErrClosedPipe)
+		fresh.Write(append(appendOffset(nil, frameChunk, 8, []byte(" half")), appendOffset(nil, frameEnd, 13, nil)...))
+		require.Equal(t, []byte{frameDone, byte(consensus.OutcomeOK)}, answer(t, fresh))
+		require.Equal(t, "half and half", got.String())
+	})
+}
+
 func TestCloseEndsSnapshotsAtBothEnds(t *testing.T) {
 	for _, which := range []int{0, 1} {
 		synctest.Test(t, func(t *testing.T) {
