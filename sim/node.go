@@ -17,16 +17,17 @@ type node struct {
 	witness bool // has no state machine: a witness, when it is anything
 	founder bool // of the group, with the disk that it has
 
-	up      bool
-	life    uint32 // counts starts and crashes: events of an older life do not happen
-	engine  consensus.Engine
-	replica *consensus.Replica
-	machine *consensus.Machine
-	state   *audit // nil at a witness
-	waiting []request
-	jobs    jobs
-	slot    slot
-	sleep   sleep
+	up         bool
+	life       uint32 // counts starts and crashes: events of an older life do not happen
+	engine     consensus.Engine
+	replica    *consensus.Replica
+	machine    *consensus.Machine
+	state      *audit          // nil at a witness
+	restoredAt consensus.Index // the snapshot that the Machine was made of last
+	waiting    []request
+	jobs       jobs
+	slot       slot
+	sleep      sleep
 
 	disk        disk
 	lost        lostDisk
@@ -127,7 +128,7 @@ func (n *node) boot(meta consensus.SnapshotMeta) {
 		n.state = newAudit(n)
 		sm = n.state
 	}
-	n.machine = consensus.NewMachine(sm)
+	n.machine, n.restoredAt = consensus.NewMachine(sm, n.w.plan.limits), meta.Index
 	if meta.Index != 0 {
 		if err := n.machine.Restore(meta, bytes.NewReader(n.disk.image)); err != nil {
 			n.w.fail("restore", "node %d cannot restore the snapshot at %d that it stored: %v", n.id, meta.Index, err)
