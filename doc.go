@@ -109,7 +109,7 @@
 //   - When storage fails, every group of its host stops and says why ([ErrStopped]). The process lives.
 //   - Every queue is bounded, in bytes, but for the callers themselves, of whom each waits with one
 //     request; what is full says [ErrBusy], or pushes back on its peers. All groups of a host share a budget,
-//     HostConfig.MemoryBudget, in which none holds up another. Sessions are bounded by number.
+//     HostConfig.MemoryBudget, in which none holds up another.
 //   - [Group.Close] and [Host.Close] return, and none of their goroutines outlives them. A stream that
 //     a peer stalls in is the transport's, and stores nothing any more.
 //

@@ -29,8 +29,8 @@ type Applied struct {
 
 // NewMachine returns a Machine in its first state. With a nil StateMachine (a witness's) commands
 // are passed over, and what they would have answered is unknown.
-func NewMachine(sm StateMachine) *Machine {
-	return &Machine{sm: sm, sessions: newSessions()}
+func NewMachine(sm StateMachine, limits SessionLimits) *Machine {
+	return &Machine{sm: sm, sessions: newSessions(limits.withDefaults())}
 }
 
 // Apply applies entries, each one above the last, and appends what became of each to out. An
@@ -88,7 +88,7 @@ func (m *Machine) sessionCommand(e *Entry) (result Result, refused, err error) {
 		return Result{}, ErrNoSession, nil
 	}
 	m.sessions.use(s)
-	s.forget(c.Oldest)
+	m.sessions.forget(s, c.Oldest)
 	if c.Sequence < s.oldest {
 		return Result{}, ErrStaleSequence, nil
 	}
@@ -96,11 +96,11 @@ func (m *Machine) sessionCommand(e *Entry) (result Result, refused, err error) {
 	switch {
 	case known:
 		return s.answers[at].result.clone(), nil, nil
-	case len(s.answers) == MaxAnswers:
+	case len(s.answers) == m.sessions.limits.Answers:
 		return Result{}, ErrBusy, nil
 	}
 	if result, err = m.command(Command{e.Index, c.Data}); err == nil {
-		s.keep(at, c.Sequence, result)
+		m.sessions.keep(s, at, c.Sequence, result)
 	}
 	return result, nil, err
 }

@@ -142,7 +142,7 @@ func (h *Host) machine(cfg GroupConfig, kind MemberKind, snapshot SnapshotMeta) 
 	case cfg.StateMachine != nil && kind == Witness:
 		return nil, &ConfigError{Field: "StateMachine", Value: fmt.Sprintf("%T", cfg.StateMachine), Reason: "node " + nodeString(h.cfg.ID) + " is a witness, which keeps no state"}
 	}
-	m := NewMachine(cfg.StateMachine)
+	m := NewMachine(cfg.StateMachine, SessionLimits{})
 	if snapshot.Index == 0 {
 		return m, nil
 	}

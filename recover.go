@@ -50,7 +50,7 @@ func Recover(cfg RecoverConfig) (*Recovery, error) {
 	if err := s.examine(); err != nil {
 		return s.Recovery, err
 	}
-	s.machine = NewMachine(cfg.StateMachine)
+	s.machine = NewMachine(cfg.StateMachine, SessionLimits{})
 	for _, step := range [...]func() error{s.restore, s.takeChosen, s.takeRest, s.judge} {
 		if err := step(); err != nil {
 			return s.Recovery, fmt.Errorf("group %d: %w", cfg.Group, err)

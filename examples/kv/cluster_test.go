@@ -9,8 +9,9 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -21,13 +22,12 @@ import (
 	"github.com/consensus-go/consensus/transport"
 )
 
-// A cluster is nodes in this process, whose clock is set by hand.
+// A cluster is nodes in this process, in virtual time.
 type cluster struct {
 	t        *testing.T
 	protocol string
-	timeout  time.Duration
+	timeout  time.Duration // of commands, for nodes that are started from now on
 	network  *transport.Network
-	clock    atomic.Int64 // milliseconds
 	machines map[consensus.NodeID]*machine
 }
 
@@ -40,40 +40,40 @@ type machine struct {
 	join   bool
 }
 
-var founders = consensus.Members{Voters: []consensus.NodeID{1, 2, 3}}
-
-func newCluster(t *testing.T, protocol string) *cluster {
-	t.Parallel() // they wait for elections, most of the time
-	c := &cluster{t: t, protocol: protocol, timeout: time.Minute, network: transport.NewNetwork(), machines: make(map[consensus.NodeID]*machine)}
-	c.clock.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
-	t.Cleanup(func() {
-		for id := range c.machines {
-			c.stop(id)
-		}
-	})
-	for _, id := range founders.Voters {
-		c.machines[id] = &machine{id: id, disk: storage.NewMemory()}
-		c.start(id)
-	}
-	return c
-}
-
-func forBoth(t *testing.T, f func(*cluster)) {
+// inBubble runs f with a cluster, once with each protocol.
+func inBubble(t *testing.T, f func(*testing.T, *cluster)) {
 	for protocol := range protocols {
-		t.Run(protocol, func(t *testing.T) { f(newCluster(t, protocol)) })
+		t.Run(protocol, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &cluster{t: t, protocol: protocol, timeout: time.Minute, network: transport.NewNetwork(), machines: make(map[consensus.NodeID]*machine)}
+				t.Cleanup(func() {
+					for id := range c.machines {
+						c.stop(id)
+					}
+				})
+				for _, id := range demoMembers.Voters {
+					c.start(id)
+				}
+				f(t, c)
+			})
+		})
 	}
 }
 
+// start starts a node that is down. One that is no founder is to join.
 func (c *cluster) start(id consensus.NodeID) {
 	m := c.machines[id]
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(c.t, err)
+	if m == nil {
+		m = &machine{id: id, disk: storage.NewMemory(), join: demoMembers.Kind(id) == consensus.NotMember}
+		c.machines[id] = m
+	}
+	var err error
 	m.node, err = startNode(nodeConfig{
-		id: id, storage: m.disk, transport: c.network.Node(id), protocol: c.protocol, members: founders, join: m.join,
-		timeout: c.timeout, election: 200 * time.Millisecond, now: c.now, log: slog.New(slog.DiscardHandler),
+		id: id, storage: m.disk, transport: c.network.Node(id), protocol: c.protocol, members: demoMembers, join: m.join,
+		timeout: c.timeout, log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(c.t, err)
-	m.server = serveNode(m.node, ln)
+	m.server = serveNode(m.node, &pipes{conns: make(chan net.Conn), closed: make(chan struct{})})
 }
 
 func (c *cluster) stop(id consensus.NodeID) {
@@ -86,30 +86,49 @@ func (c *cluster) stop(id consensus.NodeID) {
 	m.node = nil
 }
 
-func (c *cluster) now() time.Time { return time.UnixMilli(c.clock.Load()) }
-
-func (c *cluster) advance(d time.Duration) { c.clock.Add(d.Milliseconds()) }
-
-// leader awaits one that a node which is up follows.
+// leader returns the node that leads, once there is one and all has settled.
 func (c *cluster) leader() consensus.NodeID {
-	for _, m := range c.machines {
-		for m.node != nil {
-			now, changed := m.node.group.Leadership()
-			if l := c.machines[now.Leader]; l != nil && l.node != nil {
-				return l.id
+	for {
+		time.Sleep(10 * time.Second)
+		for id, m := range c.machines {
+			if m.node != nil && m.node.group.Status().Role == consensus.Leader {
+				return id
 			}
-			<-changed
 		}
 	}
-	panic("no node is up")
 }
 
 func (c *cluster) follower() consensus.NodeID { return c.leader()%3 + 1 }
 
 // dial connects to a node.
 func (c *cluster) dial(id consensus.NodeID) *connection {
-	return dial(c.t, c.machines[id].server.listener.Addr().String())
+	here, there := net.Pipe()
+	c.machines[id].server.listener.(*pipes).conns <- there
+	return newConnection(c.t, here)
 }
+
+// pipes is a listener in virtual time.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
 
 // A connection is a client that shows answers as they come, on one line.
 type connection struct {
@@ -118,9 +137,14 @@ type connection struct {
 	in   *bufio.Reader
 }
 
+// dial connects to an address.
 func dial(t *testing.T, address string) *connection {
 	conn, err := net.Dial("tcp", address)
 	require.NoError(t, err)
+	return newConnection(t, conn)
+}
+
+func newConnection(t *testing.T, conn net.Conn) *connection {
 	t.Cleanup(func() { conn.Close() })
 	return &connection{t, conn, bufio.NewReader(conn)}
 }
@@ -131,10 +155,8 @@ func (c *connection) do(format string, args ...any) string {
 	return c.receive()
 }
 
-func (c *connection) send(b []byte) {
-	_, err := c.conn.Write(b)
-	require.NoError(c.t, err)
-}
+// send sends b while answers to its beginning may be received.
+func (c *connection) send(b []byte) { go c.conn.Write(b) }
 
 // arguments splits a line at blanks. One that begins with a quote is as in Go.
 func arguments(line string) (args []string) {

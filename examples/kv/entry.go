@@ -30,11 +30,11 @@ const entryVersion = 1
 
 var errEntry = errors.New("not an entry of this version")
 
-// size is about how many bytes c takes in the log.
+// size is about how many bytes c takes in memory, and more than it does in the log.
 func (c *call) size() int {
-	n := 8
-	for _, arg := range c.args[1:] {
-		n += len(arg) + 4
+	n := 32
+	for _, arg := range c.args {
+		n += len(arg) + 24
 	}
 	return n
 }

@@ -88,10 +88,10 @@ func (s *server) infoReplication() []string {
 		fmt.Sprintf("members_index:%d", st.MembersIndex),
 		fmt.Sprintf("members_changing:%t", st.Changing),
 		fmt.Sprintf("store_refused:%t", st.Refused),
+		fmt.Sprintf("store_damaged:%t", st.Damaged),
 	}
 	if err := s.node.group.Err(); err != nil {
-		first, _, _ := strings.Cut(err.Error(), "\n")
-		lines = append(lines, "stopped:"+first)
+		lines = append(lines, "stopped:"+firstLine(err))
 	}
 	return lines
 }
@@ -117,7 +117,7 @@ func (c *client) command(args [][]byte) {
 			named = append(named, byName[strings.ToLower(string(name))])
 		}
 	}
-	r := &reply{}
+	r := &reply{limit: maxReply}
 	switch subcommand {
 	case "count":
 		r.integer(int64(len(commands)))

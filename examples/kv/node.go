@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/consensus-go/consensus"
@@ -30,7 +30,6 @@ type nodeConfig struct {
 	election  time.Duration     // consensus.GroupConfig.ElectionTimeout
 	snapshot  int               // consensus.GroupConfig.SnapshotSize
 	segment   int               // storage.Options.SegmentSize
-	now       func() time.Time
 	log       *slog.Logger
 
 	setAddress func(consensus.NodeID, string) // of the transport; nil if it has none
@@ -81,7 +80,7 @@ func (n *node) close() error { return n.host.Close() }
 // read executes calls of which none writes, on a store that has everything that was acknowledged
 // anywhere before. If a key should have expired meanwhile, it has the log say so first.
 func (n *node) read(ctx context.Context, calls []call) ([]byte, error) {
-	for now := n.now(); ; {
+	for now := time.Now().UnixMilli(); ; {
 		if err := n.group.Read(ctx); err != nil {
 			return nil, err
 		}
@@ -96,10 +95,8 @@ func (n *node) read(ctx context.Context, calls []call) ([]byte, error) {
 
 // write has calls executed by all replicas, as one entry, exactly once.
 func (n *node) write(ctx context.Context, calls []call) ([]byte, error) {
-	return n.propose(ctx, entry{stamp: n.now(), calls: calls})
+	return n.propose(ctx, entry{stamp: time.Now().UnixMilli(), calls: calls})
 }
-
-func (n *node) now() int64 { return n.cfg.now().UnixMilli() }
 
 // propose has an entry applied through a session. Its error is an ErrNotApplied or an ErrUnknown.
 func (n *node) propose(ctx context.Context, e entry) ([]byte, error) {
@@ -164,13 +161,19 @@ func (n *node) errorReply(err error) string {
 	var wrong *consensus.ConfigError
 	switch {
 	case errors.Is(err, consensus.ErrTooLarge), errors.Is(err, consensus.ErrClosed), errors.As(err, &wrong):
-		return fmt.Sprintf("ERR %v", err)
+		return "ERR " + firstLine(err)
 	case !errors.Is(err, consensus.ErrNotApplied):
-		return fmt.Sprintf("UNKNOWN whether this was executed: %v", err)
+		return "UNKNOWN whether this was executed: " + firstLine(err)
 	case n.group.Err() != nil:
-		return fmt.Sprintf("ERR this node has stopped: %v", n.group.Err())
+		return "ERR this node has stopped: " + firstLine(n.group.Err())
 	case n.group.Status().Kind == consensus.NotMember:
 		return "READONLY this node is not a member of the cluster"
 	}
-	return fmt.Sprintf("TRYAGAIN not executed: %v", err)
+	return "TRYAGAIN not executed: " + firstLine(err)
+}
+
+// firstLine leaves out the stack of a panic.
+func firstLine(err error) string {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return first
 }

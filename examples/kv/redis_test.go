@@ -46,23 +46,25 @@ func TestAnswersAreThoseOfRedis(t *testing.T) {
 		require.NoError(t, os.WriteFile(script, []byte(out.String()), 0o644))
 		return
 	}
-	c := newCluster(t, "raft")
-	one := c.dial(1)
-	for i, command := range commands {
-		require.Equal(t, answers[i], one.do("%s", command), command)
-	}
+	inBubble(t, func(t *testing.T, c *cluster) {
+		one := c.dial(1)
+		for i, command := range commands {
+			require.Equal(t, answers[i], one.do("%s", command), command)
+		}
+	})
 }
 
 func TestAPipelineIsAnsweredLikeOneCommandAfterTheOther(t *testing.T) {
 	_, commands, answers := transcript(t)
-	c := newCluster(t, "paxos")
 	var all []byte
 	for _, command := range commands {
 		all = append(all, encode(arguments(command))...)
 	}
-	client := c.dial(2)
-	client.send(all)
-	for i, answer := range answers {
-		require.Equal(t, answer, client.receive(), commands[i])
-	}
+	inBubble(t, func(t *testing.T, c *cluster) {
+		client := c.dial(2)
+		client.send(all)
+		for i, answer := range answers {
+			require.Equal(t, answer, client.receive(), commands[i])
+		}
+	})
 }

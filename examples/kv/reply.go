@@ -2,9 +2,12 @@ package main
 
 import "github.com/tidwall/redcon"
 
-// maxReply bounds what an entry, or the reads between two, answers in bytes. Beyond it a command
-// is answered with an error in place of its result.
-const maxReply = 64 << 20
+// What may be answered, in bytes. A command whose answer would exceed it is executed, and answered
+// with an error.
+const (
+	maxReply  = 512 << 20 // to the reads of a batch
+	maxAnswer = 4 << 20   // to an entry: the session keeps it, and it has to fit into a message
+)
 
 // What Redis says, word for word.
 const (
@@ -18,17 +21,13 @@ const (
 
 // A reply is the answers of one or more commands, in the Redis protocol (RESP2).
 type reply struct {
-	b    []byte
-	over bool // maxReply was exceeded, and something left out
-}
-
-func (r *reply) room(n int) bool {
-	r.over = r.over || len(r.b)+n > maxReply
-	return !r.over
+	b     []byte
+	limit int  // of len(b), but for what is not a bulk string
+	over  bool // a bulk string was left out
 }
 
 func (r *reply) bulk(s string) {
-	if r.room(len(s)) {
+	if r.over = r.over || len(r.b)+len(s) > r.limit; !r.over {
 		r.b = redcon.AppendBulkString(r.b, s)
 	}
 }

@@ -68,7 +68,7 @@ func (s *store) Apply(c consensus.Command) consensus.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.advance(e.stamp)
-	return consensus.Result{Data: s.execute(c.Index, e.calls)}
+	return consensus.Result{Data: s.execute(c.Index, e.calls, maxAnswer)}
 }
 
 // advance moves the clock, and removes what expires by that.
@@ -87,13 +87,13 @@ func (s *store) read(now int64, calls []call) (answers []byte, current bool) {
 	if x, ok := s.deadlines.Min(); ok && x.expires <= now {
 		return nil, false
 	}
-	return s.execute(0, calls), true
+	return s.execute(0, calls, maxReply), true
 }
 
-// execute executes calls, and returns their answers one after the other. It holds s.mu, for
-// reading if no call writes.
-func (s *store) execute(at consensus.Index, calls []call) []byte {
-	x := execution{store: s, at: at}
+// execute executes calls, and returns their answers one after the other, of limit bytes about. s.mu
+// is held, for reading if no call writes, and not at all if none needs the store.
+func (s *store) execute(at consensus.Index, calls []call, limit int) []byte {
+	x := execution{store: s, at: at, reply: reply{limit: limit}}
 	for i := 0; i < len(calls); i++ {
 		before := len(x.reply.b)
 		x.args = calls[i].args
