@@ -30,6 +30,7 @@ type nodeConfig struct {
 	election  time.Duration     // consensus.GroupConfig.ElectionTimeout
 	snapshot  int               // consensus.GroupConfig.SnapshotSize
 	segment   int               // storage.Options.SegmentSize
+	retention int               // storage.Options.Retention
 	log       *slog.Logger
 
 	setAddress func(consensus.NodeID, string) // of the transport; nil if it has none

@@ -24,6 +24,7 @@ const (
 	diskSize       = 64 << 20               // bytes, of a mounted disk
 	segmentSize    = 64 << 10               // bytes, so that the log has many
 	snapshotSize   = 256 << 10              // bytes, so that there are many
+	retention      = 64 << 10               // bytes, so that who was away for long is sent one
 	patience       = time.Minute            // within which what must happen does
 )
 
@@ -122,7 +123,7 @@ func (c *cluster) start(id int) error {
 	args := []string{
 		"-id", strconv.Itoa(id), "-peers", strings.Join(peers, ","), "-members", strings.Join(founders, ","), "-listen", c.network.clients(id),
 		"-data", c.data(id), "-insecure", "-protocol", c.protocol, "-timeout", commandTimeout.String(), "-election-timeout", election.String(),
-		"-segment-size", strconv.Itoa(segmentSize), "-snapshot-size", strconv.Itoa(snapshotSize),
+		"-segment-size", strconv.Itoa(segmentSize), "-snapshot-size", strconv.Itoa(snapshotSize), "-retention", strconv.Itoa(retention),
 	}
 	if n.joins {
 		args = append(args, "-join")
