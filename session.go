@@ -65,6 +65,7 @@ type session struct {
 type stored struct {
 	sequence uint64
 	result   Result
+	gone     bool // the command was executed in an earlier life, which kept no result
 }
 
 // sessions are those of a group, at most MaxSessions. They are a pure function of the log.
@@ -141,9 +142,9 @@ func (s *session) find(sequence uint64) (at int, known bool) {
 // clone returns a result that shares no bytes with r.
 func (r Result) clone() Result { return Result{r.Value, bytes.Clone(r.Data)} }
 
-// keep stores an answer where find said: a copy, as the caller's bytes are the caller's.
-func (s *session) keep(at int, sequence uint64, r Result) {
+// keep stores an answer where find said. Its bytes must be its own.
+func (s *session) keep(at int, a stored) {
 	s.answers = append(s.answers, stored{})
 	copy(s.answers[at+1:], s.answers[at:])
-	s.answers[at] = stored{sequence, r.clone()}
+	s.answers[at] = a
 }
