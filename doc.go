@@ -1,7 +1,7 @@
 // Package consensus replicates a state machine over several machines, so that it goes on as long as
 // a majority of them does, and nothing acknowledged is lost.
 //
-// A user writes a [StateMachine], starts a [Host] on each machine with a [Storage] and a
+// A user writes a [StateMachine] (or a [DurableStateMachine], which keeps its state on disk itself), starts a [Host] on each machine with a [Storage] and a
 // [Transport], and has it create, join or open a [Group]. Then [Group.Propose] has a command applied
 // by all replicas in the same order, and [Group.Read] waits until the local one may be read
 // linearizably. The protocol, an [Engine], is one line of the configuration: package raft has
@@ -173,11 +173,12 @@
 //	codec.go                           messages as bytes, drawn
 //	engine.go                          Engine and Effects: the contract
 //	storage.go transport.go            what a host stands on
-//	statemachine.go machine.go         what is replicated; session.go, view.go: sessions, snapshots
+//	statemachine.go machine.go         what is replicated; session.go, view.go: sessions, snapshots;
+//	                                   durable.go: state machines with a disk of their own
 //	replica.go pump.go                 the rules of Effects, kept; requests: waiters.go, forward.go,
 //	                                   gate.go, reads.go
 //	host.go loop.go mailbox.go         goroutines and queues; writer.go, applier.go, snapshots.go,
-//	                                   memory.go
+//	                                   sending.go, memory.go
 //	group.go open.go ticket.go         what users call; leadership.go, client.go, because.go
 //	metrics.go exposition.go           what operators look at; histogram.go, logger.go, watch.go
 //
