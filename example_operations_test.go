@@ -71,7 +71,9 @@ func set(g *consensus.Group, commands ...string) {
 // get reads a key of a node, linearizably.
 func (s *site) get(id consensus.NodeID, key string) string {
 	check(s.groups[id].Read(context.Background()))
-	return s.stores[id].get(key)
+	s.stores[id].Lock()
+	defer s.stores[id].Unlock()
+	return s.stores[id].m[key]
 }
 
 // A backup is taken of a running group, and is the beginning of another one, of other members.
