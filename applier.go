@@ -18,19 +18,21 @@ const applyChunk = 64
 const applyBacklog = 64 << 20
 
 // An applier drives the Machine of one group on a goroutine of its own: a state machine that is
-// slow, or stuck, holds up nothing but its own group.
+// slow, or stuck, holds up nothing but its own group. The goroutine begins with the first job, and ends when the
+// group is quiet.
 type applier struct {
 	group   *Group
 	machine *Machine
 	wake    chan struct{}
-	chunk   [applyChunk]Applied // the goroutine's
-	backlog atomic.Int64        // bytes of entries that wait
+	backlog atomic.Int64 // bytes of entries that wait
 
 	mu      sync.Mutex
 	jobs    []applierJob
 	entries []Entry   // of the jobs that apply, one after the other
 	results []Applied // what the loop has not collected yet
 	told    bool      // the loop knows that there are results
+	running bool      // the goroutine
+	resting bool      // it is to end when it has nothing to do
 }
 
 // An applierJob is a run of entries to apply or, if do is set, anything else that must happen
@@ -57,15 +59,36 @@ func (a *applier) apply(es []Entry) {
 	} else {
 		a.jobs = append(a.jobs, applierJob{entries: len(es)})
 	}
+	a.begin()
 	a.mu.Unlock()
-	signal(a.wake)
 }
 
 // do queues a call between two entries. If it returns an error, the group stops with that.
 func (a *applier) do(f func() error) {
 	a.mu.Lock()
 	a.jobs = append(a.jobs, applierJob{do: f})
+	a.begin()
 	a.mu.Unlock()
+}
+
+// begin has the goroutine look for jobs; a.mu is held.
+func (a *applier) begin() {
+	a.resting = false
+	if !a.running {
+		a.running = true
+		a.group.run(func() { a.run(a.group.ctx) })
+	}
+	signal(a.wake)
+}
+
+// rest ends the goroutine once it has nothing to do, and frees what is empty.
+func (a *applier) rest() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.results) == 0 {
+		a.results = nil
+	}
+	a.resting = true
 	signal(a.wake)
 }
 
@@ -78,9 +101,11 @@ func (a *applier) collect(spare []Applied) []Applied {
 	return spare
 }
 
-// run works until ctx is done or the state machine fails. In the middle of a chunk it waits for
+// run works until it is to rest, ctx is done or the state machine fails. In the middle of a chunk it waits for
 // the user's code, whatever happens.
 func (a *applier) run(ctx context.Context) {
+	chunk := a.group.host.chunks.Get().(*[applyChunk]Applied)
+	defer a.group.host.chunks.Put(chunk)
 	var jobs []applierJob
 	var entries []Entry
 	for {
@@ -92,8 +117,13 @@ func (a *applier) run(ctx context.Context) {
 		a.mu.Lock()
 		jobs, a.jobs = a.jobs, jobs[:0]
 		entries, a.entries = a.entries, entries[:0]
+		if len(jobs) == 0 && a.resting {
+			a.jobs, a.entries, a.running = nil, nil, false
+			a.mu.Unlock()
+			return
+		}
 		a.mu.Unlock()
-		if err := a.work(ctx, jobs, entries); err != nil {
+		if err := a.work(ctx, jobs, entries, chunk[:0]); err != nil {
 			a.group.fail(err)
 			return
 		}
@@ -102,7 +132,7 @@ func (a *applier) run(ctx context.Context) {
 	}
 }
 
-func (a *applier) work(ctx context.Context, jobs []applierJob, entries []Entry) error {
+func (a *applier) work(ctx context.Context, jobs []applierJob, entries []Entry, chunk []Applied) error {
 	for _, j := range jobs {
 		if j.do != nil && ctx.Err() == nil {
 			if err := j.do(); err != nil {
@@ -112,7 +142,7 @@ func (a *applier) work(ctx context.Context, jobs []applierJob, entries []Entry) 
 		for j.entries > 0 && ctx.Err() == nil {
 			n := min(j.entries, applyChunk)
 			began := a.group.host.now()
-			results, err := a.machine.Apply(entries[:n], a.chunk[:0])
+			results, err := a.machine.Apply(entries[:n], chunk)
 			if err != nil {
 				return err
 			}

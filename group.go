@@ -34,6 +34,10 @@ type Group struct {
 	tickets   map[uint64]*ticket // by id: the requests that wait for an answer
 	applied   []Applied          // the spare slice of applier.collect
 	dirty     bool
+	told      bool   // the time, in this round
+	quiet     bool   // the replica is not ticked: see quiet.go
+	watched   NodeID // while it is quiet, the leader, if that is on another host
+	seat      int    // while it is not, where in loop.awake
 	halted    bool
 	failure   error // GroupStatus.SnapshotError
 	tracked   tracked
@@ -101,7 +105,7 @@ func (g *Group) Transfer(ctx context.Context, to NodeID) error {
 // Status describes this member as it is now or, once it has stopped, as it was then.
 func (g *Group) Status() GroupStatus {
 	answer := make(chan GroupStatus, 1)
-	g.call(func() { answer <- g.status() })
+	g.look(func() { answer <- g.status() })
 	select {
 	case s := <-answer:
 		return s
@@ -132,7 +136,7 @@ func (g *Group) Err() error {
 // What it had acknowledged is durable, and Open continues there. The error is that of Err, unless
 // it is ErrClosed.
 func (g *Group) Close() error {
-	g.call(func() { g.halt(ErrClosed) })
+	g.look(func() { g.halt(ErrClosed) })
 	<-g.done
 	g.host.release(g)
 	if g.cause == ErrClosed {
@@ -143,7 +147,7 @@ func (g *Group) Close() error {
 
 // fail stops the group by itself, for the reason err.
 func (g *Group) fail(err error) {
-	g.call(func() { g.halt(because(ErrStopped, err)) })
+	g.look(func() { g.halt(because(ErrStopped, err)) })
 }
 
 // run has f, which calls the state machine, run on a goroutine that Close waits for. One that the
@@ -165,6 +169,9 @@ var errGoexit = errors.New("the state machine ended the goroutine that called it
 
 // call has f run on the loop, unless the group has stopped by then.
 func (g *Group) call(f func()) { g.loop.mail.put(event{kind: eventCall, group: g, call: f}) }
+
+// look is call for what tells the replica nothing, and so does not wake it.
+func (g *Group) look(f func()) { g.loop.mail.put(event{kind: eventLook, group: g, call: f}) }
 
 // handle does on the loop what an event says.
 func (g *Group) handle(e *event) {
@@ -200,7 +207,11 @@ func (g *Group) handle(e *event) {
 		g.applied = g.applier.collect(g.applied)
 		g.replica.Applied(g.applied)
 		clear(g.applied)
-	case eventCall:
+		if g.quiet {
+			g.applied = nil
+			g.applier.rest()
+		}
+	case eventCall, eventLook:
 		e.call()
 	}
 }
@@ -218,6 +229,7 @@ func (g *Group) pump() {
 	g.replica.Pump()
 	g.slot.pumped()
 	g.publish()
+	g.doze()
 }
 
 // halt ends the replica, on the loop: every request is answered, and the goroutines are told.
@@ -236,6 +248,7 @@ func (g *Group) halt(cause error) {
 	g.retrack(tracked{ignored: g.tracked.ignored, contradictions: g.tracked.contradictions})
 	g.hold(-g.held)
 	g.host.memory.groups.Add(-1)
+	g.depart()
 	delete(g.loop.groups, g.id)
 	g.cancel(cause)
 	close(g.done)
@@ -255,10 +268,7 @@ func (e groupEnv) TakeSnapshot()             { e.g.takeSnapshot() }
 func (e groupEnv) SendSnapshot(m Message)    { e.g.sendSnapshot(m) }
 func (e groupEnv) Fetch(f Fetch)             { e.g.fetch(f) }
 
-func (e groupEnv) Send(msgs []Message) {
-	addTo(&e.g.loop.metrics.MessagesSent, len(msgs))
-	e.g.host.cfg.Transport.Send(msgs)
-}
+func (e groupEnv) Send(msgs []Message) { e.g.loop.send(msgs) }
 
 func (e groupEnv) Write(w Write) {
 	if w.Snapshot != nil {

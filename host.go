@@ -51,6 +51,7 @@ type Host struct {
 	loops    []*loop
 	writer   *writer
 	memory   memory
+	watch    hostWatch
 	metrics  *Metrics // of what serves all groups
 	logger   *logger
 	watchers watchers
@@ -65,6 +66,7 @@ type Host struct {
 	closed  bool
 
 	tickets sync.Pool // its own, so that no channel leaves a test's bubble
+	chunks  sync.Pool // of appliers
 }
 
 // Start starts a host without groups. The error is a *ConfigError. Storage and transport remain
@@ -77,15 +79,18 @@ func Start(cfg HostConfig) (*Host, error) {
 	h := &Host{cfg: cfg, start: time.Now(), metrics: new(Metrics), groups: make(map[GroupID]*Group)}
 	h.logger = newLogger(cfg.Logger, cfg.ID, h.metrics)
 	h.memory.budget = int64(cfg.MemoryBudget)
+	h.watch.detector = NewDetector(cfg.ID, random())
 	h.writer = newWriter(h)
 	h.tickets.New = newTicket
+	h.chunks.New = func() any { return new([applyChunk]Applied) }
 	var ctx context.Context
 	ctx, h.cancel = context.WithCancelCause(context.Background())
 	h.running, h.ctx = errgroup.WithContext(ctx)
 	cores := runtime.GOMAXPROCS(0)
 	for range cores {
-		l := newLoop(h, h.memory.mailbox(cores))
-		h.loops = append(h.loops, l)
+		h.loops = append(h.loops, newLoop(h, h.memory.mailbox(cores)))
+	}
+	for _, l := range h.loops {
 		h.running.Go(func() error { l.run(h.ctx); return nil })
 	}
 	h.running.Go(func() error { return h.writer.run(h.ctx) })

