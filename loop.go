@@ -19,6 +19,7 @@ type loop struct {
 	out    []Message
 	msgs   []Message
 	events []event
+	lean   int // ticks since more than a small burst had to be done in a round
 }
 
 func newLoop(h *Host, mailbox int) *loop {
@@ -98,12 +99,34 @@ func (l *loop) round(tick bool) {
 	if len(l.out) > 0 {
 		l.host.cfg.Transport.Send(l.out)
 	}
-	clear(l.out)
-	l.out = l.out[:0]
-	clear(l.msgs)
-	clear(l.events)
-	clear(l.dirty)
-	l.dirty = l.dirty[:0]
+	l.tidy(tick)
+}
+
+// tidy empties what the round has used. What grew in a burst, and has not been of use for a while since, is
+// given back.
+func (l *loop) tidy(tick bool) {
+	if len(l.msgs) > smallBurst || len(l.events) > smallBurst || len(l.out) > smallBurst {
+		l.lean = 0
+	} else if tick {
+		l.lean++
+	}
+	lean := l.lean >= leanTicks
+	l.msgs, l.events = emptied(l.msgs, lean), emptied(l.events, lean)
+	l.out, l.dirty = emptied(l.out, lean), emptied(l.dirty, lean)
+}
+
+const (
+	smallBurst = 256  // messages or events
+	leanTicks  = 1000 // without more than that in one round
+)
+
+// emptied returns s without what was in it, or nil if it is large and lean asks for thrift.
+func emptied[T any](s []T, lean bool) []T {
+	if lean && cap(s) > smallBurst {
+		return nil
+	}
+	clear(s)
+	return s[:0]
 }
 
 // touch marks g as one to pump, and tells it the time, once a round. If it is quiet, it wakes.
