@@ -23,16 +23,16 @@ const applyBacklog = 64 << 20
 type applier struct {
 	group   *Group
 	machine *Machine
-	wake    chan struct{}
 	backlog atomic.Int64 // bytes of entries that wait
 
 	mu      sync.Mutex
+	wake    chan struct{} // one slot; nil while the goroutine does not run
 	jobs    []applierJob
 	entries []Entry   // of the jobs that apply, one after the other
 	results []Applied // what the loop has not collected yet
 	told    bool      // the loop knows that there are results
-	running bool      // the goroutine
-	resting bool      // it is to end when it has nothing to do
+	resting bool      // the goroutine is to end when it has nothing to do
+	stopped bool      // and it is to end now
 }
 
 // An applierJob is a run of entries to apply or, if do is set, anything else that must happen
@@ -43,7 +43,7 @@ type applierJob struct {
 }
 
 func newApplier(g *Group, m *Machine) *applier {
-	return &applier{group: g, machine: m, wake: make(chan struct{}, 1)}
+	return &applier{group: g, machine: m}
 }
 
 // waiting is how many bytes of entries wait to be applied.
@@ -74,10 +74,19 @@ func (a *applier) do(f func() error) {
 // begin has the goroutine look for jobs; a.mu is held.
 func (a *applier) begin() {
 	a.resting = false
-	if !a.running {
-		a.running = true
-		a.group.run(func() { a.run(a.group.ctx) })
+	if a.wake == nil {
+		wake := make(chan struct{}, 1)
+		a.wake = wake
+		a.group.run(func() { a.run(wake) })
 	}
+	signal(a.wake)
+}
+
+// stop ends the goroutine, when the group has stopped.
+func (a *applier) stop() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stopped = true
 	signal(a.wake)
 }
 
@@ -101,29 +110,29 @@ func (a *applier) collect(spare []Applied) []Applied {
 	return spare
 }
 
-// run works until it is to rest, ctx is done or the state machine fails. In the middle of a chunk it waits for
-// the user's code, whatever happens.
-func (a *applier) run(ctx context.Context) {
+// run works until it is to rest, the group has stopped or the state machine fails. In the middle of a chunk it
+// waits for the user's code, whatever happens.
+func (a *applier) run(wake chan struct{}) {
 	chunk := a.group.host.chunks.Get().(*[applyChunk]Applied)
 	defer a.group.host.chunks.Put(chunk)
 	var jobs []applierJob
 	var entries []Entry
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-a.wake:
-		}
+		<-wake
 		a.mu.Lock()
+		if a.stopped {
+			a.mu.Unlock()
+			return
+		}
 		jobs, a.jobs = a.jobs, jobs[:0]
 		entries, a.entries = a.entries, entries[:0]
 		if len(jobs) == 0 && a.resting {
-			a.jobs, a.entries, a.running = nil, nil, false
+			a.jobs, a.entries, a.wake = nil, nil, nil
 			a.mu.Unlock()
 			return
 		}
 		a.mu.Unlock()
-		if err := a.work(ctx, jobs, entries, chunk[:0]); err != nil {
+		if err := a.work(a.group.ctx, jobs, entries, chunk[:0]); err != nil {
 			a.group.fail(err)
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Group is this host's member of one replicated log. Its methods may be called concurrently,
@@ -14,14 +15,16 @@ import (
 //
 // An error of a request is an ErrNotApplied or an ErrUnknown: see there.
 type Group struct {
-	id   GroupID
-	cfg  GroupConfig // with its defaults
-	host *Host
-	loop *loop
+	id        GroupID
+	host      *Host
+	loop      *loop
+	election  time.Duration // its timeout
+	heartbeat time.Duration
+	witness   bool // it has no state machine
+	noForward bool
 
 	applier *applier
-	slot    snapshotSlot
-	making  snapshotStream
+	storing atomic.Pointer[storing] // nil before the first snapshot
 
 	ctx    context.Context // done when the group stops, with the cause
 	cancel context.CancelCauseFunc
@@ -46,7 +49,7 @@ type Group struct {
 	condition condition
 
 	done    chan struct{} // closed once halted; then the following do not change
-	last    GroupStatus
+	last    *GroupStatus
 	cause   error // why it stopped
 	refusal error // what requests are answered
 }
@@ -110,7 +113,7 @@ func (g *Group) Status() GroupStatus {
 	case s := <-answer:
 		return s
 	case <-g.done:
-		return g.last
+		return *g.last
 	}
 }
 
@@ -202,7 +205,9 @@ func (g *Group) handle(e *event) {
 		}
 	case eventPersisted:
 		g.replica.Persisted(e.seq)
-		g.slot.persisted(e.seq)
+		if s := g.storing.Load(); s != nil {
+			s.slot.persisted(e.seq)
+		}
 	case eventApplied:
 		g.applied = g.applier.collect(g.applied)
 		g.replica.Applied(g.applied)
@@ -227,7 +232,9 @@ func (g *Group) pump() {
 		return
 	}
 	g.replica.Pump()
-	g.slot.pumped()
+	if s := g.storing.Load(); s != nil {
+		s.slot.pumped()
+	}
 	g.publish()
 	g.doze()
 }
@@ -243,7 +250,8 @@ func (g *Group) halt(cause error) {
 	}
 	g.replica.Close()
 	g.replica.Pump() // the answers
-	g.last = g.status()
+	last := g.status()
+	g.last = &last
 	g.resign()
 	g.retrack(tracked{ignored: g.tracked.ignored, contradictions: g.tracked.contradictions})
 	g.hold(-g.held)
@@ -251,6 +259,7 @@ func (g *Group) halt(cause error) {
 	g.depart()
 	delete(g.loop.groups, g.id)
 	g.cancel(cause)
+	g.applier.stop()
 	close(g.done)
 }
 
@@ -271,8 +280,8 @@ func (e groupEnv) Fetch(f Fetch)             { e.g.fetch(f) }
 func (e groupEnv) Send(msgs []Message) { e.g.loop.send(msgs) }
 
 func (e groupEnv) Write(w Write) {
-	if w.Snapshot != nil {
-		e.g.slot.adopted(&w)
+	if s := e.g.storing.Load(); s != nil && w.Snapshot != nil {
+		s.slot.adopted(&w)
 	}
 	e.g.host.writer.put(e.g, w)
 }

@@ -187,7 +187,9 @@ func (h *Host) members() []*Group {
 // release waits for what is left of a group that has halted, and frees its id.
 func (h *Host) release(g *Group) {
 	g.work.Wait()
-	g.making.abort()
+	if s := g.storing.Load(); s != nil {
+		s.stream.abort()
+	}
 	h.writer.flush()
 	h.mu.Lock()
 	defer h.mu.Unlock()

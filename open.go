@@ -119,10 +119,9 @@ func (h *Host) load(cfg GroupConfig, admit func(*Recovered) error) (*Group, erro
 		return nil, err
 	}
 	g := &Group{
-		id: cfg.ID, cfg: cfg, host: h, loop: h.loopOf(cfg.ID), done: make(chan struct{}),
-		tickets: make(map[uint64]*ticket), slot: snapshotSlot{taken: make(chan struct{}, 1)},
+		id: cfg.ID, host: h, loop: h.loopOf(cfg.ID), done: make(chan struct{}),
+		election: cfg.ElectionTimeout, heartbeat: cfg.HeartbeatInterval, witness: cfg.StateMachine == nil, noForward: cfg.NoForward,
 	}
-	g.making = snapshotStream{g: g, busy: make(chan struct{}, 1)}
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
 	g.applier = newApplier(g, machine)
 	g.replica = NewReplica(ReplicaConfig{

@@ -56,13 +56,16 @@ func (g *Group) doze() {
 	l := g.loop
 	l.unseat(g)
 	g.quiet, g.applied = true, nil
+	if len(g.tickets) == 0 {
+		g.tickets = nil
+	}
 	g.applier.rest()
 	if now := g.leadership.Load().now; now.Role != Leader {
 		g.watched = now.Leader
 		w := &g.host.watch
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.detector.Watch(g.watched, g.cfg.HeartbeatInterval, g.cfg.ElectionTimeout, l.now)
+		w.detector.Watch(g.watched, g.heartbeat, g.election, l.now)
 	}
 }
 

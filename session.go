@@ -74,7 +74,7 @@ type sessions struct {
 }
 
 func newSessions() *sessions {
-	t := &sessions{byID: make(map[uint64]*session)}
+	t := &sessions{}
 	t.root.older, t.root.newer = &t.root, &t.root
 	return t
 }
@@ -85,6 +85,9 @@ func (t *sessions) open(id uint64) *session {
 		t.remove(t.root.newer)
 	}
 	s := &session{id: id}
+	if t.byID == nil {
+		t.byID = make(map[uint64]*session)
+	}
 	t.byID[id] = s
 	t.append(s)
 	return s
