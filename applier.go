@@ -17,22 +17,24 @@ const applyChunk = 64
 // what is sent to it, so that the leader's window for it stays full until it has caught up.
 const applyBacklog = 64 << 20
 
-// An applier drives the Machine of one group on a goroutine of its own: a state machine that is
-// slow, or stuck, holds up nothing but its own group. The goroutine begins with the first job, and ends when the
-// group is quiet.
+// An applier drives the Machine of one group, on a goroutine of its own while there is anything to do: a state
+// machine that is slow, or stuck, holds up nothing but its own group.
 type applier struct {
 	group   *Group
 	machine *Machine
 	backlog atomic.Int64 // bytes of entries that wait
 
 	mu      sync.Mutex
-	wake    chan struct{} // one slot; nil while the goroutine does not run
 	jobs    []applierJob
 	entries []Entry   // of the jobs that apply, one after the other
 	results []Applied // what the loop has not collected yet
 	told    bool      // the loop knows that there are results
-	resting bool      // the goroutine is to end when it has nothing to do
-	stopped bool      // and it is to end now
+	running bool      // a goroutine does the jobs
+	stopped bool      // it is to end now
+
+	// The goroutine's, or the loop's while there is none: what jobs and entries trade places with.
+	spareJobs    []applierJob
+	spareEntries []Entry
 }
 
 // An applierJob is a run of entries to apply or, if do is set, anything else that must happen
@@ -42,9 +44,7 @@ type applierJob struct {
 	do      func() error
 }
 
-func newApplier(g *Group, m *Machine) *applier {
-	return &applier{group: g, machine: m}
-}
+func newApplier(g *Group, m *Machine) *applier { return &applier{group: g, machine: m} }
 
 // waiting is how many bytes of entries wait to be applied.
 func (a *applier) waiting() int { return int(a.backlog.Load()) }
@@ -53,6 +53,7 @@ func (a *applier) waiting() int { return int(a.backlog.Load()) }
 func (a *applier) apply(es []Entry) {
 	a.backlog.Add(int64(entriesSize(es)))
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.entries = append(a.entries, es...)
 	if n := len(a.jobs); n > 0 && a.jobs[n-1].do == nil {
 		a.jobs[n-1].entries += len(es)
@@ -60,45 +61,39 @@ func (a *applier) apply(es []Entry) {
 		a.jobs = append(a.jobs, applierJob{entries: len(es)})
 	}
 	a.begin()
-	a.mu.Unlock()
 }
 
 // do queues a call between two entries. If it returns an error, the group stops with that.
 func (a *applier) do(f func() error) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.jobs = append(a.jobs, applierJob{do: f})
 	a.begin()
-	a.mu.Unlock()
 }
 
-// begin has the goroutine look for jobs; a.mu is held.
+// begin sees to it that a goroutine does the jobs, until the group has stopped; a.mu is held.
 func (a *applier) begin() {
-	a.resting = false
-	if a.wake == nil {
-		wake := make(chan struct{}, 1)
-		a.wake = wake
-		a.group.run(func() { a.run(wake) })
+	if !a.running && !a.stopped {
+		a.running = true
+		a.group.work.Add(1)
+		a.group.host.workers.begin(a)
 	}
-	signal(a.wake)
 }
 
-// stop ends the goroutine, when the group has stopped.
+// stop has nothing more done, when the group has stopped.
 func (a *applier) stop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.stopped = true
-	signal(a.wake)
 }
 
-// rest ends the goroutine once it has nothing to do, and frees what is empty.
+// rest gives back the memory of an applier that has nothing to do.
 func (a *applier) rest() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.results) == 0 {
-		a.results = nil
+	if !a.running && len(a.results) == 0 {
+		a.jobs, a.entries, a.results, a.spareJobs, a.spareEntries = nil, nil, nil, nil, nil
 	}
-	a.resting = true
-	signal(a.wake)
 }
 
 // collect swaps the results that there are for an empty slice.
@@ -110,35 +105,43 @@ func (a *applier) collect(spare []Applied) []Applied {
 	return spare
 }
 
-// run works until it is to rest, the group has stopped or the state machine fails. In the middle of a chunk it
-// waits for the user's code, whatever happens.
-func (a *applier) run(wake chan struct{}) {
-	chunk := a.group.host.chunks.Get().(*[applyChunk]Applied)
-	defer a.group.host.chunks.Put(chunk)
-	var jobs []applierJob
-	var entries []Entry
+// run does all jobs, in chunks that are made in chunk, until there are none, the group has stopped or the state
+// machine fails. In the middle of a chunk it waits for the user's code, whatever happens. User's code that ends
+// the goroutine (runtime.Goexit, as a failed assertion of a test does) stops the group.
+func (a *applier) run(chunk []Applied) {
+	failure := errGoexit
+	defer func() {
+		if failure != nil {
+			a.group.fail(failure)
+		}
+		a.group.work.Done()
+	}()
 	for {
-		<-wake
-		a.mu.Lock()
-		if a.stopped {
-			a.mu.Unlock()
+		jobs, entries := a.take()
+		if len(jobs) == 0 {
+			failure = nil
 			return
 		}
-		jobs, a.jobs = a.jobs, jobs[:0]
-		entries, a.entries = a.entries, entries[:0]
-		if len(jobs) == 0 && a.resting {
-			a.jobs, a.entries, a.wake = nil, nil, nil
-			a.mu.Unlock()
-			return
-		}
-		a.mu.Unlock()
-		if err := a.work(a.group.ctx, jobs, entries, chunk[:0]); err != nil {
-			a.group.fail(err)
+		if err := a.work(a.group.ctx, jobs, entries, chunk); err != nil {
+			failure = err
 			return
 		}
 		clear(jobs)
 		clear(entries)
 	}
+}
+
+// take swaps the jobs that there are for the spare slices. Without any the goroutine is to end.
+func (a *applier) take() ([]applierJob, []Entry) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.jobs) == 0 || a.stopped {
+		a.running = false
+		return nil, nil
+	}
+	a.jobs, a.spareJobs = a.spareJobs[:0], a.jobs
+	a.entries, a.spareEntries = a.spareEntries[:0], a.entries
+	return a.spareJobs, a.spareEntries
 }
 
 func (a *applier) work(ctx context.Context, jobs []applierJob, entries []Entry, chunk []Applied) error {

@@ -52,6 +52,7 @@ type Host struct {
 	writer   *writer
 	memory   memory
 	watch    hostWatch
+	workers  workers
 	metrics  *Metrics // of what serves all groups
 	logger   *logger
 	watchers watchers
@@ -66,7 +67,6 @@ type Host struct {
 	closed  bool
 
 	tickets sync.Pool // its own, so that no channel leaves a test's bubble
-	chunks  sync.Pool // of appliers
 }
 
 // Start starts a host without groups. The error is a *ConfigError. Storage and transport remain
@@ -82,7 +82,6 @@ func Start(cfg HostConfig) (*Host, error) {
 	h.watch.detector = NewDetector(cfg.ID, random())
 	h.writer = newWriter(h)
 	h.tickets.New = newTicket
-	h.chunks.New = func() any { return new([applyChunk]Applied) }
 	var ctx context.Context
 	ctx, h.cancel = context.WithCancelCause(context.Background())
 	h.running, h.ctx = errgroup.WithContext(ctx)
@@ -155,6 +154,7 @@ func (h *Host) Close() error {
 		<-g.done
 		h.release(g)
 	}
+	h.workers.close()
 	h.watchers.close()
 	h.logger.stop()
 	return err

@@ -19,7 +19,7 @@ type Replica struct {
 	engine      Engine
 	env         Env
 
-	eff    Effects
+	eff    *Effects // nil while at rest
 	status standing // of the engine, if fresh
 	fresh  bool
 	closed bool
@@ -165,7 +165,7 @@ func (r *Replica) Rest() bool {
 		r.held.len() > 0 || r.restore.seq != 0 || r.taking || !r.engine.Status().Quiet {
 		return false
 	}
-	r.eff = Effects{}
+	r.eff = nil
 	r.held, r.marks, r.readable = fifo[Message]{}, fifo[mark]{}, fifo[*round]{}
 	r.requests, r.placed, r.idle = nil, nil, nil
 	r.rounds, r.idleRounds = nil, nil

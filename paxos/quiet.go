@@ -38,7 +38,7 @@ func (p *Paxos) groupAtRest() bool {
 }
 
 // restless notes that something happens: the group is to stay awake for a while.
-func (p *Paxos) restless() { p.busyAt = p.now }
+func (p *Paxos) restless() { p.busyAt, p.askedQuiet = p.now, 0 }
 
 // wantQuiet reports whether the round of heartbeats that begins now asks for quiet.
 func (p *Paxos) wantQuiet() bool {
@@ -69,6 +69,16 @@ func (p *Paxos) isQuiet() bool {
 		}
 	}
 	return p.groupAtRest()
+}
+
+// release gives back the memory that a quiet replica can make again.
+func (p *Paxos) release() {
+	p.replies, p.early, p.committed, p.granted, p.fetch, p.snapshots, p.services = nil, nil, nil, nil, nil, nil, nil
+	p.rounds.Release()
+	p.log.release()
+	for i := range p.peers {
+		p.peers[i].flow.sent = nil
+	}
 }
 
 // Wake goes on after quiet. A leader sends heartbeats at once and has an election timeout to hear from a

@@ -32,7 +32,7 @@ func (r *Raft) groupAtRest() bool {
 }
 
 // restless notes that something happens: the group is to stay awake for a while.
-func (r *Raft) restless() { r.busyAt = r.now }
+func (r *Raft) restless() { r.busyAt, r.askedQuiet = r.now, 0 }
 
 // wantQuiet reports whether the round of heartbeats that begins now asks for quiet.
 func (r *Raft) wantQuiet() bool {
@@ -63,6 +63,19 @@ func (r *Raft) isQuiet() bool {
 		}
 	}
 	return r.groupAtRest()
+}
+
+// release gives back the memory that a quiet replica can make again. Of the configurations only a witness, which
+// trims its own log, needs more than the one in effect.
+func (r *Raft) release() {
+	r.replies, r.granted, r.fetch, r.snapshots, r.log.pending = nil, nil, nil, nil, nil
+	r.rounds.Release()
+	for i := range r.peers {
+		r.peers[i].inflight.sent = nil
+	}
+	if len(r.configs) > 1 && !r.cfg.Witness {
+		r.configs = []configuration{*r.config()}
+	}
 }
 
 // Wake goes on after quiet. A leader sends heartbeats at once and has an election timeout to hear from a
