@@ -58,6 +58,8 @@ type Raft struct {
 	wait     Instant // how long without hearing from one until we campaign
 	deadline Instant // when that is over, unless we hear from a leader or give a vote
 	attempt  uint64  // how many times wait was drawn
+	quiet    bool    // our leader has asked for quiet, and we have agreed
+	calling  bool    // we were woken, and our leader may not know
 	trimTo   Index   // a witness may trim its log up to here, says the leader
 	unsure   Index   // if not 0, entries up to here may have been acknowledged and then damaged: see damage.go
 	lostTerm Term    // in that case, the term that we recovered with
@@ -77,6 +79,8 @@ type Raft struct {
 	settled     Index            // committed, and durable here; only entries of this term count
 	nextBeat    Instant          // when the next heartbeat is due
 	beat        bool             // begin a heartbeat round now
+	busyAt      Instant          // when the group was not at rest, last
+	askedQuiet  uint64           // the last round that asked for quiet
 	rounds      consensus.Rounds // of heartbeats, and the reads that wait for them
 	transfer    transfer         // of leadership
 	offered     NodeID           // a witness has asked this one to take over, last

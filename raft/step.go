@@ -8,7 +8,7 @@ func (r *Raft) Step(m *Message) {
 		r.ignored++
 		return
 	}
-	r.dirty = true
+	r.dirty, r.quiet = true, false
 	r.meet(m)
 	switch {
 	case m.Kind == PreVote: // a pure query, whatever its term

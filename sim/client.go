@@ -18,6 +18,7 @@ type crowd struct {
 	clock      int64 // of calls and returns
 	closed     bool  // nobody begins anything any more
 	rush       rush
+	lull       int64 // nobody begins anything until then
 }
 
 type client struct {
@@ -82,7 +83,11 @@ func (cs *crowd) wake(w *World, arg uint32) {
 	}
 	switch c.doing {
 	case idle:
-		if !cs.closed {
+		switch {
+		case cs.closed:
+		case w.now < cs.lull:
+			w.later(i, time.Duration(cs.lull-w.now)+w.thinking())
+		default:
 			w.beginOperation(i)
 		}
 	case trying:
@@ -306,6 +311,9 @@ func (w *World) succeed(i int, n *node, r consensus.Result) {
 	o.end = cs.stamp()
 	c.doing = idle
 	w.part(i)
+	if d := w.lull(); d > 0 {
+		cs.lull = w.now + int64(d)
+	}
 	w.later(i, w.thinking())
 }
 

@@ -74,7 +74,10 @@ func (n *node) applyNow() bool {
 
 // finishJob is the event that the applier has done its first job.
 func (n *node) finishJob() {
-	n.input()
+	n.w.result.Events++
+	if !n.sleep.quiet { // what was applied is no news to the engine
+		n.touch()
+	}
 	n.jobs.running = false
 	n.runJob()
 	n.pump()
@@ -113,7 +116,6 @@ func (n *node) restored(meta consensus.SnapshotMeta) {
 		n.w.fail("restore", "node %d cannot restore the snapshot at %d: %v", n.id, meta.Index, err)
 		return
 	}
-	n.restoredAt = meta.Index
 	if n.slot.received && n.slot.index == meta.Index {
 		n.slot = slot{}
 	}

@@ -52,6 +52,8 @@ const (
 	MarkBackupRestored                  // a node came back with an old backup, as another store
 	MarkWriteFailed                     // a write failed, and the node stopped
 	MarkSucceeded                       // a leader that crashed in a calm group was succeeded in time
+	MarkQuiet                           // a group came to rest
+	MarkWokenByLoss                     // a quiet replica was woken, as the host of its leader was lost
 	marks
 )
 
@@ -72,6 +74,7 @@ var markNames = [marks]string{
 	"session retry deduplicated", "session retry under another leader", "session retry after a crash",
 	"session retry known from a snapshot", "session evicted", "retry after an eviction", "retry after a close", "ballot refused", "value adopted", "gap filled", "chosen out of order", "learned by value",
 	"epoch sealed", "log damaged", "damage repaired", "backup restored", "write failed", "leader succeeded in time",
+	"group went quiet", "woken by the loss of a host",
 }
 
 func (m Mark) String() string { return markNames[m] }

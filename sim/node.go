@@ -17,16 +17,16 @@ type node struct {
 	witness bool // has no state machine: a witness, when it is anything
 	founder bool // of the group, with the disk that it has
 
-	up         bool
-	life       uint32 // counts starts and crashes: events of an older life do not happen
-	engine     consensus.Engine
-	replica    *consensus.Replica
-	machine    *consensus.Machine
-	state      *audit          // nil at a witness
-	restoredAt consensus.Index // the snapshot that the Machine was made of last
-	waiting    []request
-	jobs       jobs
-	slot       slot
+	up      bool
+	life    uint32 // counts starts and crashes: events of an older life do not happen
+	engine  consensus.Engine
+	replica *consensus.Replica
+	machine *consensus.Machine
+	state   *audit // nil at a witness
+	waiting []request
+	jobs    jobs
+	slot    slot
+	sleep   sleep
 
 	disk        disk
 	lost        lostDisk
@@ -60,6 +60,7 @@ func (n *node) reset(w *World, i int) {
 	*n = node{
 		w: w, id: consensus.NodeID(i + 1), index: uint8(i), life: n.life,
 		waiting: n.waiting[:0], jobs: n.jobs, disk: n.disk, log: n.log, values: n.values,
+		sleep: sleep{out: n.sleep.out, lost: n.sleep.lost},
 	}
 	n.founder = i < w.plan.founders
 	n.witness = w.plan.witness && i == w.plan.founders-1 || !n.founder && w.dice.chance(ChooseIdentity, 200)
@@ -106,8 +107,10 @@ func (n *node) start() {
 	if n.witness {
 		snapshotSize = 0
 	}
+	life := w.dice.id()
+	n.sleep.quiet, n.sleep.detector = false, *consensus.NewDetector(n.id, life)
 	n.replica = consensus.NewReplica(consensus.ReplicaConfig{
-		ID: n.id, Group: group, Life: uint32(w.dice.id()>>32) | 1,
+		ID: n.id, Group: group, Life: uint32(life>>32) | 1,
 		SnapshotSize: snapshotSize, RetryInterval: w.plan.retry, NoForward: w.plan.noForward,
 	}, engine, n, rec)
 	n.remember(&rec)
@@ -124,7 +127,7 @@ func (n *node) boot(meta consensus.SnapshotMeta) {
 		n.state = newAudit(n)
 		sm = n.state
 	}
-	n.machine, n.restoredAt = consensus.NewMachine(sm, n.w.plan.limits), meta.Index
+	n.machine = consensus.NewMachine(sm, n.w.plan.limits)
 	if meta.Index != 0 {
 		if err := n.machine.Restore(meta, bytes.NewReader(n.disk.image)); err != nil {
 			n.w.fail("restore", "node %d cannot restore the snapshot at %d that it stored: %v", n.id, meta.Index, err)
@@ -210,6 +213,7 @@ func (n *node) restart() {
 
 // touch tells the replica the time before its input, as a Host does.
 func (n *node) touch() {
+	n.wake()
 	if !n.told {
 		n.told = true
 		n.replica.Tick(n.Now())
@@ -220,6 +224,10 @@ func (n *node) touch() {
 func (n *node) tick() {
 	w := n.w
 	w.after(n.clock.real(w.plan.tick)+n.slow, event{kind: eventTick, node: n.index, life: n.life})
+	n.watch()
+	if n.sleep.quiet {
+		return
+	}
 	n.touch()
 	before, term, role := w.result.Events, n.status.Term, n.status.Role
 	n.active = false
@@ -243,10 +251,13 @@ func (n *node) pump() {
 		n.replica.Pump()
 		n.w.observe(n)
 		if n.w.failed() || !n.applyNow() {
-			return
+			break
 		}
-		n.replica.Tick(n.Now())
+		if !n.sleep.quiet {
+			n.replica.Tick(n.Now())
+		}
 	}
+	n.rest()
 }
 
 // settle pumps, unless the very next event is one more input for this node within so short a

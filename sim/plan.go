@@ -36,6 +36,7 @@ type plan struct {
 	reads, swaps, sessions, stick int
 	padding                       int // bytes added to a command, at most
 	closes, echoes                int // sessions closed after an answer, and commands sent again
+	lull                          int // an answer is followed by a lull
 
 	faultEvery, dwell time.Duration
 	faults            [faults]int // how likely each is, relative to the others
@@ -87,6 +88,7 @@ func (d dice) draw(o *Options) plan {
 		p.hunt, p.meddle, p.snapshotSize = d.oneOf(100, 300), 500, d.oneOf(0, 600)
 		p.spares, p.operations = d.among(ChooseOptions, 1, maxSpares), 100
 	}
+	p.lull = d.oneOf(0, 10, 30)
 	if o.Profile == Storm {
 		p.founders, p.spares, p.witness, p.operations = 5, 0, false, 50
 		p.commitQuorum = min(p.commitQuorum, 4)

@@ -19,6 +19,8 @@ var errLost = errors.New("transport: the connection was lost for too long")
 const (
 	// maxStreams is how many snapshots are sent to one node at once. More wait.
 	maxStreams = 8
+	// maxResumes is how many connections may break in turn without any progress.
+	maxResumes = 10
 	// resumeTimeouts is for how many timeouts a snapshot whose connection broke may be resumed.
 	resumeTimeouts = 2
 )
@@ -42,6 +44,7 @@ type outflow struct {
 	resumed bool      // the receiver has said where to go on, on this connection
 	closed  bool      // end has been written, on this connection
 	heard   time.Time // when the receiver last said something
+	tries   int       // connections that have brought no progress
 	over    bool      // err holds
 	err     error
 }
@@ -134,12 +137,16 @@ func (o *outflow) finish(err error) {
 
 // run connects, again and again if need be, until it is all over.
 func (o *outflow) run(ctx context.Context) {
-	var tries backoff
+	var pause backoff
 	for {
 		err := o.connect(ctx)
 		o.mu.Lock()
 		over, opened, source := o.over, o.opened, o.source
-		late := time.Since(o.heard) > resumeTimeouts*o.t.opt.Timeout
+		late := o.tries >= maxResumes || time.Since(o.heard) > o.t.keepInflow()
+		if o.tries == 0 {
+			pause.reset()
+		}
+		o.tries++
 		o.mu.Unlock()
 		switch {
 		case over:
@@ -149,7 +156,7 @@ func (o *outflow) run(ctx context.Context) {
 		case source != nil && source != io.EOF:
 			err = source
 		case opened && !late && resumable(err):
-			timer := time.NewTimer(tries.next())
+			timer := time.NewTimer(pause.next())
 			select {
 			case <-ctx.Done():
 			case <-timer.C:
@@ -326,7 +333,9 @@ func (o *outflow) credit(offset uint64) error {
 	if !o.resumed || offset < o.window.lo || offset > o.sent {
 		return malformed("credit for %d, of %d to %d", offset, o.window.lo, o.sent)
 	}
-	o.window.lo = offset
+	if offset > o.window.lo {
+		o.window.lo, o.tries = offset, 0
+	}
 	signal(o.space)
 	return nil
 }

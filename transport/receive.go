@@ -49,7 +49,9 @@ func (c *answeringConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if now := time.Now(); err == nil && now.Sub(c.last) >= c.t.opt.Timeout/(2*aliveFraction) {
 		c.last = now
-		err = c.t.write(c.Conn, emptyFrame)
+		if c.t.write(c.Conn, emptyFrame) != nil {
+			c.Conn.Close() // the next Read tells
+		}
 	}
 	return n, err
 }
