@@ -310,10 +310,10 @@ func (w *World) succeed(i int, n *node, r consensus.Result) {
 	}
 	o.end = cs.stamp()
 	c.doing = idle
-	w.part(i)
 	if d := w.lull(); d > 0 {
 		cs.lull = w.now + int64(d)
 	}
+	w.part(i)
 	w.later(i, w.thinking())
 }
 

@@ -35,8 +35,8 @@ type plan struct {
 	think, timeout                time.Duration
 	reads, swaps, sessions, stick int
 	padding                       int // bytes added to a command, at most
-	closes, echoes                int // sessions closed after an answer, and commands sent again
 	lull                          int // an answer is followed by a lull
+	closes, echoes                int // sessions closed after an answer, and commands sent again
 
 	faultEvery, dwell time.Duration
 	faults            [faults]int // how likely each is, relative to the others

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,6 +32,7 @@ type rig struct {
 	disk    *storage.Disk
 	world   *world   // what was acknowledged
 	allowed []*world // what a crash may leave: world, and as much as there is of the Append under way
+	last    []*world // what the last Append may have left, up to world: damage to it cannot be told from a crash
 	failed  error    // of the first call that failed; the workload has ended
 	during  string   // which call that was
 
@@ -42,6 +44,7 @@ type rig struct {
 func newRig(t testing.TB, replay string, sector int) *rig {
 	r := &rig{t: t, replay: replay, world: new(world)}
 	r.allowed = []*world{r.world}
+	r.last = r.allowed
 	r.boot(crashfs.New(sector))
 	return r
 }
@@ -90,7 +93,7 @@ func (r *rig) append(writes ...consensus.Write) {
 	if r.failed = r.disk.Append(writes); r.failed != nil {
 		return
 	}
-	r.world = r.allowed[len(writes)]
+	r.world, r.last = r.allowed[len(writes)], r.allowed
 	r.allowed = []*world{r.world}
 }
 
@@ -163,6 +166,9 @@ func (r *rig) crash(cut crashfs.Cut) {
 	left := r.fs.Crash(cut)
 	d, w := r.survives(left, r.allowed, "after a crash of the workload")
 	must(d.Close())
+	if i := slices.Index(r.allowed, w); i > 0 {
+		r.last = r.allowed[:i+1]
+	}
 	r.world = w
 	r.forget()
 	r.boot(left)

@@ -128,26 +128,29 @@ func last(v *view) consensus.Index {
 	return v.rec.Snapshot.Index
 }
 
-// write draws what a replica might write.
+// write draws what a replica might write: what is committed does not change any more.
 func (w *worker) write(g consensus.GroupID, v *view) consensus.Write {
 	state := v.rec.State
+	open := max(v.rec.Snapshot.Index, state.Commit) + 1 // the first that may change
+	first := open + consensus.Index(w.draw.Uint64N(uint64(max(open, last(v)+1)-open+1)))
 	state.Term += consensus.Term(w.draw.IntN(2))
 	state.Vote = consensus.NodeID(w.draw.IntN(4))
-	state.Commit = max(state.Commit, v.rec.Snapshot.Index+consensus.Index(w.draw.Uint64N(uint64(last(v)-v.rec.Snapshot.Index+1))))
+	if w.draw.IntN(2) == 0 {
+		state.Commit = first - 1
+	}
 	out := consensus.Write{Group: g, State: state}
-	first := last(v) + 1
 	switch w.draw.IntN(8) {
 	case 0: // it conflicts with what is there
-		first = v.rec.Snapshot.Index + 1 + consensus.Index(w.draw.Uint64N(uint64(last(v)-v.rec.Snapshot.Index+1)))
 		out.Truncate = first
 	case 1: // it replaces an entry, and no other
-		first = v.rec.Snapshot.Index + 1 + consensus.Index(w.draw.Uint64N(uint64(last(v)-v.rec.Snapshot.Index+1)))
 		out.Entries = append(out.Entries, w.entry(g, first, state.Term))
 		return out
 	case 2: // it leaves a hole
-		first++
+		first = max(open, last(v)+1) + 1
 	case 3: // no entries
 		return out
+	default:
+		first = max(open, last(v)+1)
 	}
 	for i := range consensus.Index(1 + w.draw.IntN(4)) {
 		out.Entries = append(out.Entries, w.entry(g, first+i, state.Term))
@@ -184,7 +187,7 @@ func (w *worker) adopt() {
 	write := adoption(g, m)
 	write.State = w.world.of(g).rec.State
 	write.State.Commit = max(write.State.Commit, m.Index)
-	if w.draw.IntN(2) == 0 {
+	if w.draw.IntN(2) == 0 && write.State.Commit == m.Index {
 		write.Truncate = m.Index + 1
 	}
 	other := w.group()

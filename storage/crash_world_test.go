@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/consensus-go/consensus"
 	"github.com/consensus-go/consensus/storage"
@@ -143,7 +144,7 @@ func (v *view) unlike(want *view) string {
 	case v.snapshot != want.snapshot:
 		return fmt.Sprintf("the snapshot at %d holds %q, not %q", v.rec.Snapshot.Index, v.snapshot, want.snapshot)
 	case !slices.EqualFunc(v.rec.Entries, want.rec.Entries, equal):
-		return fmt.Sprintf("the entries are\n  %v, not\n  %v", v.rec.Entries, want.rec.Entries)
+		return fmt.Sprintf("the entries are\n  %s, not\n  %s", brief(v.rec.Entries), brief(want.rec.Entries))
 	}
 	return v.fetchedBeside(want)
 }
@@ -152,7 +153,7 @@ func (v *view) unlike(want *view) string {
 func (v *view) fetchedBeside(want *view) string {
 	for _, e := range v.fetched {
 		if !slices.ContainsFunc(want.fetched, func(w consensus.Entry) bool { return equal(e, w) }) {
-			return fmt.Sprintf("entry %v is retained, and the right ones are %v", e, want.fetched)
+			return fmt.Sprintf("entry %s is retained, and the right ones are %s", brief{e}, brief(want.fetched))
 		}
 	}
 	for _, e := range v.rec.Entries {
@@ -161,6 +162,17 @@ func (v *view) fetchedBeside(want *view) string {
 		}
 	}
 	return ""
+}
+
+// brief prints entries as index, term and number.
+type brief []consensus.Entry
+
+func (b brief) String() string {
+	var s []string
+	for _, e := range b {
+		s = append(s, fmt.Sprintf("%d/%d:%x", e.Index, e.Term, uint16(e.ID)))
+	}
+	return strings.Join(s, " ")
 }
 
 func same(a, b consensus.SnapshotMeta) bool {

@@ -22,7 +22,7 @@ type recovery struct {
 	found  []finding
 	marks  map[*journal]*mark
 	heads  map[uint64]head // of the segments, if they can be read
-	gaps   []gap
+	gaps   []*gap
 	stale  []string // files of segments before the oldest, some of which may be gone
 
 	entries []consensus.Entry // of the record that is being replayed
@@ -31,15 +31,15 @@ type recovery struct {
 // A gap is where heads of records were damaged, so that nobody knows whose they were, unless the
 // next segment has a roster.
 type gap struct {
-	segment  uint64
+	segment  *segment
 	err      error
 	resolved bool
 }
 
 // A mark is what a recovery knows of a group.
 type mark struct {
-	gaps    int   // how many there were before its last record
-	missing error // that has lost its last records
+	gaps    int  // how many there were before its last record
+	missing *gap // where its last records may be missing
 	// snapshot is the latest that a record speaks of and does not adopt.
 	snapshot *snapshotFile
 }
@@ -116,7 +116,7 @@ func (v *recovery) last(s *segment) error {
 	}
 
 	var records []byte
-	if !slices.ContainsFunc(v.gaps, func(g gap) bool { return g.segment == s.number }) {
+	if !slices.ContainsFunc(v.gaps, func(g *gap) bool { return g.segment == s }) {
 		records = rosterOf(s)
 	}
 	for i, at := 0, int64(headSize+len(records)); i < len(tail); i++ {
@@ -244,7 +244,9 @@ func (v *recovery) read(s *segment) (err error) {
 func (v *recovery) judge() {
 	d := v.d
 	for j, m := range v.marks {
-		j.damage = m.missing
+		if m.missing != nil {
+			j.damage = m.missing.err
+		}
 		v.unadopted(j, m)
 	}
 	for i, g := range v.gaps {

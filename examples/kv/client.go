@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/tidwall/redcon"
 )
@@ -10,7 +9,7 @@ import (
 const (
 	// maxBatch is how many bytes of calls that a client has sent at once become one entry.
 	maxBatch = 256 << 10
-	// maxTransaction is how many bytes of calls EXEC executes.
+	// maxTransaction is how many bytes of calls, and of keys watched for them, EXEC takes.
 	maxTransaction = 3 << 20
 	// maxOutput is how many bytes of answers wait until a client has been sent all it asked for.
 	maxOutput = 1 << 20
@@ -29,9 +28,9 @@ type client struct {
 	answers int    // how many answers the client expects to the batch
 
 	queue   []call   // since MULTI; nil: there was none
-	queued  int      // bytes
 	aborted bool     // a command was refused since
 	watched [][]byte // keys and their versions, by turns
+	queued  int      // bytes of both
 
 	left bool // after QUIT
 }
@@ -51,13 +50,13 @@ func (c *client) dispatch(args [][]byte) {
 	switch {
 	case wrong != "":
 		c.refuse(wrong)
-	case command.run == nil && c.queue != nil && !command.endsTransaction():
+	case c.queue != nil && command.run != nil:
+		c.enqueue(call{command, args})
+	case c.queue != nil && !command.passesMulti():
 		c.refuse("ERR Command not allowed inside a transaction")
-	case command.run == nil:
+	case command.serve != nil:
 		c.flush()
 		command.serve(c, args)
-	case c.queue != nil:
-		c.enqueue(call{command, args})
 	default:
 		c.add(call{command, args})
 	}
@@ -120,112 +119,4 @@ func (c *client) quit([][]byte) {
 	c.left = true
 	c.conn.WriteString("OK")
 	c.conn.Close()
-}
-
-// Transactions. What is queued between MULTI and EXEC is one entry of the log, reads included,
-// or, if nothing of it writes, one read. WATCH remembers which entry last changed a key; EXEC has
-// the log compare that, and execute nothing if one has changed.
-
-// endsTransaction reports whether c is executed at once between MULTI and EXEC.
-func (c *command) endsTransaction() bool {
-	switch c.name {
-	case "multi", "exec", "discard", "watch", "quit":
-		return true
-	}
-	return false
-}
-
-// enqueue queues a call until EXEC.
-func (c *client) enqueue(x call) {
-	if c.queued += x.size(); c.queued > maxTransaction {
-		c.refuse("ERR the transaction is too large")
-		return
-	}
-	c.queue = append(c.queue, x)
-	c.conn.WriteString("QUEUED")
-}
-
-// begin is MULTI.
-func (c *client) begin([][]byte) {
-	if c.queue != nil {
-		c.conn.WriteError("ERR MULTI calls can not be nested")
-		return
-	}
-	c.queue = []call{}
-	c.conn.WriteString("OK")
-}
-
-// exec is EXEC. Before the calls goes one that says how many there are, and what was watched.
-func (c *client) exec([][]byte) {
-	queue, aborted, watched := c.queue, c.aborted, c.watched
-	c.reset()
-	switch {
-	case queue == nil:
-		c.conn.WriteError("ERR EXEC without MULTI")
-	case aborted:
-		c.conn.WriteError("EXECABORT Transaction discarded because of previous errors.")
-	default:
-		args := append([][]byte{nil, strconv.AppendInt(nil, int64(len(queue)), 10)}, watched...)
-		c.batch = append(append(c.batch, call{transaction, args}), queue...)
-		for _, x := range queue {
-			c.class = max(c.class, x.command.class)
-		}
-		if len(watched) > 0 {
-			c.class = max(c.class, reads)
-		}
-		c.answers = 1
-		c.flush()
-	}
-}
-
-// transaction executes the head of a transaction: its arguments are how many calls follow and, by
-// turns, a watched key and its version.
-func (x *execution) transaction() {
-	n, _ := x.integer(1)
-	for i := 2; i+1 < len(x.args); i += 2 {
-		if now, _ := x.get(x.arg(i)); versionOf(now) != x.arg(i+1) {
-			x.reply.nullArray()
-			x.skip = int(n)
-			return
-		}
-	}
-	x.reply.array(int(n))
-}
-
-func versionOf(i item) string { return strconv.FormatUint(uint64(i.version), 10) }
-
-// reset ends the transaction, and the watching for it.
-func (c *client) reset() { c.queue, c.queued, c.aborted, c.watched = nil, 0, false, nil }
-
-// discard is DISCARD.
-func (c *client) discard([][]byte) {
-	if c.queue == nil {
-		c.conn.WriteError("ERR DISCARD without MULTI")
-		return
-	}
-	c.reset()
-	c.conn.WriteString("OK")
-}
-
-// watch is WATCH.
-func (c *client) watch(args [][]byte) {
-	if c.queue != nil {
-		c.conn.WriteError("ERR WATCH inside MULTI is not allowed")
-		return
-	}
-	_, err := c.execute(nil, reads)
-	if err != nil {
-		c.conn.WriteError(c.server.node.errorReply(err))
-		return
-	}
-	for _, key := range args[1:] {
-		c.watched = append(c.watched, key, c.server.node.store.version(string(key)))
-	}
-	c.conn.WriteString("OK")
-}
-
-// unwatch is UNWATCH.
-func (c *client) unwatch([][]byte) {
-	c.watched = nil
-	c.conn.WriteString("OK")
 }

@@ -70,7 +70,7 @@ func (c *cluster) start(id consensus.NodeID) {
 	var err error
 	m.node, err = startNode(nodeConfig{
 		id: id, storage: m.disk, transport: c.network.Node(id), protocol: c.protocol, members: demoMembers, join: m.join,
-		timeout: c.timeout, now: time.Now, log: slog.New(slog.DiscardHandler),
+		timeout: c.timeout, log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(c.t, err)
 	m.server = serveNode(m.node, &pipes{conns: make(chan net.Conn), closed: make(chan struct{})})
@@ -86,18 +86,16 @@ func (c *cluster) stop(id consensus.NodeID) {
 	m.node = nil
 }
 
-// leader awaits one that a node which is up follows.
+// leader returns the node that leads, once there is one and all has settled.
 func (c *cluster) leader() consensus.NodeID {
-	for _, m := range c.machines {
-		for m.node != nil {
-			now, changed := m.node.group.Leadership()
-			if l := c.machines[now.Leader]; l != nil && l.node != nil {
-				return l.id
+	for {
+		time.Sleep(10 * time.Second)
+		for id, m := range c.machines {
+			if m.node != nil && m.node.group.Status().Role == consensus.Leader {
+				return id
 			}
-			<-changed
 		}
 	}
-	panic("no node is up")
 }
 
 func (c *cluster) follower() consensus.NodeID { return c.leader()%3 + 1 }

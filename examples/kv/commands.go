@@ -23,7 +23,7 @@ type command struct {
 	class class
 	keys  keyRange
 	run   func(*execution)        // executes it on a store
-	serve func(*client, [][]byte) // if run is nil: executes it for a connection
+	serve func(*client, [][]byte) // executes it for a connection, when it is not part of a transaction
 }
 
 // A keyRange says which arguments are keys, as Redis's COMMAND does: the first, the last (-1: of
@@ -81,7 +81,7 @@ func init() {
 		{"exec", 0, 1, local, noKeys, nil, (*client).exec},
 		{"discard", 0, 1, local, noKeys, nil, (*client).discard},
 		{"watch", 0, -2, local, allKeys, nil, (*client).watch},
-		{"unwatch", 0, 1, local, noKeys, nil, (*client).unwatch},
+		{"unwatch", 28, 1, local, noKeys, func(x *execution) { x.reply.ok() }, (*client).unwatch},
 		{"quit", 0, -1, local, noKeys, nil, (*client).quit},
 		{"consensus", 0, -2, local, noKeys, nil, (*client).admin},
 	}
@@ -120,7 +120,8 @@ func unknownCommand(args [][]byte) string {
 		if quoted.Len() >= 128 {
 			break
 		}
-		fmt.Fprintf(&quoted, "'%.*s' ", 128-quoted.Len(), arg)
+		fmt.Fprintf(&quoted, "'%s' ", arg[:min(len(arg), 128-quoted.Len())])
 	}
-	return fmt.Sprintf("ERR unknown command '%.128s', with args beginning with: %s", args[0], quoted.String())
+	name := args[0][:min(len(args[0]), 128)]
+	return fmt.Sprintf("ERR unknown command '%s', with args beginning with: %s", name, quoted.String())
 }

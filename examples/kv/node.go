@@ -28,7 +28,6 @@ type nodeConfig struct {
 	join      bool              // it exists, and this node is not of them
 	timeout   time.Duration     // how long a command may take
 	election  time.Duration     // consensus.GroupConfig.ElectionTimeout
-	now       func() time.Time
 	log       *slog.Logger
 
 	setAddress func(consensus.NodeID, string) // of the transport; nil if it has none
@@ -79,7 +78,7 @@ func (n *node) close() error { return n.host.Close() }
 // read executes calls of which none writes, on a store that has everything that was acknowledged
 // anywhere before. If a key should have expired meanwhile, it has the log say so first.
 func (n *node) read(ctx context.Context, calls []call) ([]byte, error) {
-	for now := n.now(); ; {
+	for now := time.Now().UnixMilli(); ; {
 		if err := n.group.Read(ctx); err != nil {
 			return nil, err
 		}
@@ -94,10 +93,8 @@ func (n *node) read(ctx context.Context, calls []call) ([]byte, error) {
 
 // write has calls executed by all replicas, as one entry, exactly once.
 func (n *node) write(ctx context.Context, calls []call) ([]byte, error) {
-	return n.propose(ctx, entry{stamp: n.now(), calls: calls})
+	return n.propose(ctx, entry{stamp: time.Now().UnixMilli(), calls: calls})
 }
-
-func (n *node) now() int64 { return n.cfg.now().UnixMilli() }
 
 // propose has an entry applied through a session. Its error is an ErrNotApplied or an ErrUnknown.
 func (n *node) propose(ctx context.Context, e entry) ([]byte, error) {

@@ -30,7 +30,7 @@ var demoMembers = consensus.Members{Voters: []consensus.NodeID{1, 2, 3}}
 
 // parseOptions says on stderr what is wrong, with the usage.
 func parseOptions(args []string, stderr io.Writer) (*options, error) {
-	o := &options{node: nodeConfig{now: time.Now, log: slog.New(slog.NewTextHandler(stderr, nil))}}
+	o := &options{node: nodeConfig{log: slog.New(slog.NewTextHandler(stderr, nil))}}
 	flags := flag.NewFlagSet("kv", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.BoolVar(&o.demo, "demo", false, "run three nodes in this process, with their data in a temporary folder and Redis clients at -listen and the two ports above")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -220,7 +221,7 @@ func TestATransactionThatIsTooLargeIsNotExecuted(t *testing.T) {
 		for range 3 {
 			require.Equal(t, "+QUEUED", client.do("APPEND a %s", value))
 		}
-		require.Equal(t, "-ERR the transaction is too large", client.do("APPEND a %s", value))
+		require.Equal(t, "-"+errTransaction, client.do("APPEND a %s", value))
 		require.Regexp(t, "^-EXECABORT ", client.do("EXEC"))
 		require.Equal(t, ":0", client.do("EXISTS a"))
 	})
@@ -247,6 +248,23 @@ func TestAnEntryIsAnsweredNoMoreThanAMessageHolds(t *testing.T) {
 		require.Equal(t, "+QUEUED", client.do("MGET a a a a"))
 		require.Equal(t, "+QUEUED", client.do("STRLEN a"))
 		require.Equal(t, fmt.Sprintf("[:1 -ERR the reply is too large :%d]", maxBulk), client.do("EXEC"))
+	})
+}
+
+func TestNobodyWatchesMoreThanATransactionTakes(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		client := c.dial(1)
+		key := strings.Repeat("x", maxBulk)
+		require.Equal(t, "+OK", client.do("WATCH %s", key))
+		require.Equal(t, "+OK", client.do("WATCH %s b", key))
+		require.Equal(t, "+OK", client.do("MULTI"))
+		require.Equal(t, "-"+errTransaction, client.do("SET c %s", key))
+		require.Equal(t, "+OK", client.do("DISCARD"))
+		require.Equal(t, "+OK", client.do("WATCH %s", key))
+		require.Equal(t, "+OK", client.do("WATCH %s", key))
+		require.Equal(t, "-"+errTransaction, client.do("WATCH %s", key))
+		require.Equal(t, "+OK", client.do("UNWATCH"))
+		require.Equal(t, "+OK", client.do("WATCH %s", key))
 	})
 }
 
@@ -300,6 +318,46 @@ func TestInfoHasTheSectionsThatWereAskedFor(t *testing.T) {
 			require.Contains(t, all, line+`\r\n`)
 		}
 		require.Equal(t, `"# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=0\r\n"`, client.do("INFO keyspace"))
+	})
+}
+
+func TestWhatIsBeingExecutedIsAnsweredBeforeTheServerStops(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		follower := c.follower()
+		client := c.dial(follower)
+		c.stop(c.leader()) // so that a command takes until there is another
+		client.send(encode([]string{"INCR", "n"}))
+		synctest.Wait()
+		var stopping sync.WaitGroup
+		stopping.Go(func() { c.stop(follower) })
+		require.Equal(t, ":1", client.receive())
+		_, err := client.in.ReadByte()
+		require.Error(t, err)
+		stopping.Wait()
+	})
+}
+
+func TestAClientThatTakesNoAnswersHoldsUpNoStop(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		c.dial(1).send(encode([]string{"PING"}))
+		synctest.Wait()
+		start := time.Now()
+		c.stop(1)
+		require.Equal(t, c.timeout+time.Second, time.Since(start))
+	})
+}
+
+func TestOneConnectionTooManyIsRefused(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		first := c.dial(1)
+		for range maxClients - 1 {
+			c.dial(1)
+		}
+		require.Equal(t, "-ERR max number of clients reached", c.dial(1).receive())
+		require.Equal(t, "+PONG", first.do("PING"))
+		require.NoError(t, first.conn.Close())
+		synctest.Wait()
+		require.Equal(t, "+PONG", c.dial(1).do("PING"))
 	})
 }
 

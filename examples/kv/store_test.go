@@ -103,7 +103,7 @@ func TestTheEncodingOfEntriesStays(t *testing.T) {
 		}
 	}
 	require.Equal(t, "1 set\n2 get\n3 setnx\n4 getset\n5 del\n6 exists\n7 incr\n8 incrby\n9 decr\n10 decrby\n11 append\n12 strlen\n"+
-		"13 mget\n14 mset\n15 expire\n16 pexpire\n17 ttl\n18 pttl\n19 persist\n20 keys\n21 scan\n22 type\n23 dbsize\n24 flushall\n25 ping\n26 echo\n27 \n", codes)
+		"13 mget\n14 mset\n15 expire\n16 pexpire\n17 ttl\n18 pttl\n19 persist\n20 keys\n21 scan\n22 type\n23 dbsize\n24 flushall\n25 ping\n26 echo\n27 \n28 unwatch\n", codes)
 }
 
 func TestTheEncodingOfSnapshotsStays(t *testing.T) {
