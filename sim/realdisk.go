@@ -38,10 +38,10 @@ func newRealDisk(n *node, incarnation uint64) *realDisk {
 	return d
 }
 
-// reopen opens the folder that is on fs. Some power cuts come while that is under way.
+// reopen opens the folder that is on fs. Now and then another power cut comes while that is under way.
 func (d *realDisk) reopen(fs *crashfs.FS) {
 	w := d.node.w
-	for cuts := w.dice.Choose(ChooseCrash, 8) / 6; cuts > 0; cuts-- {
+	if w.dice.chance(ChooseCrash, parts/4) {
 		fs = d.cut(fs, func() {
 			if disk := d.open(fs); disk != nil {
 				disk.Close()
