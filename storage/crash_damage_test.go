@@ -118,7 +118,7 @@ func TestDamageIsToldOrDoesNoHarm(t *testing.T) {
 }
 
 func TestDamageAfterARandomWorkloadIsToldOrDoesNoHarm(t *testing.T) {
-	for i := range *seeds {
+	for i := range 4 * *seeds {
 		seed := *firstSeed + uint64(i)
 		replay := fmt.Sprintf("replay: go test ./storage -run '^TestDamageAfterARandomWorkloadIsToldOrDoesNoHarm$' -seed %d -seeds 1", seed)
 		r := newRig(t, replay, crashfs.Sector)
@@ -219,7 +219,7 @@ func requireRemembered(t *testing.T, f *crashfs.FS, seen [len(groups)]sight, at 
 	}
 }
 
-func TestADamagedSnapshotIsNeverRead(t *testing.T) {
+func TestDamageToASnapshotIsNeverRead(t *testing.T) {
 	base, worlds := closed(t)
 	for _, name := range files(t, base, ".snapshot") {
 		for offset := range int64(len(content(t, base, name))) {
@@ -242,7 +242,7 @@ func TestADamagedSnapshotIsNeverRead(t *testing.T) {
 	}
 }
 
-func TestADamagedIdentityIsRefused(t *testing.T) {
+func TestDamageToTheIdentityIsRefused(t *testing.T) {
 	base, _ := closed(t)
 	name := filepath.Join(folder, "identity")
 	for offset := range int64(len(content(t, base, name))) {
@@ -254,7 +254,7 @@ func TestADamagedIdentityIsRefused(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsMissingIsRefused(t *testing.T) {
+func TestDamageOfAMissingFileIsRefused(t *testing.T) {
 	base, _ := closed(t)
 	logs := files(t, base, ".log")
 	for _, name := range append(logs[:len(logs)-1], filepath.Join(folder, "identity")) {
@@ -272,7 +272,7 @@ func TestAFileThatIsMissingIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrDamaged)
 }
 
-func TestASnapshotThatIsMissingIsDamageToItsGroup(t *testing.T) {
+func TestDamageOfAMissingSnapshotIsItsGroups(t *testing.T) {
 	base, worlds := closed(t)
 	for _, name := range files(t, base, ".snapshot") {
 		f := base.Kill()

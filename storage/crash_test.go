@@ -10,7 +10,7 @@ import (
 
 var (
 	firstSeed = flag.Uint64("seed", 1, "the first seed of the random crash tests")
-	seeds     = flag.Int("seeds", 10, "how many seeds the random crash tests try")
+	seeds     = flag.Int("seeds", 5, "how many seeds the random crash tests try")
 )
 
 // enough is up to how many ways for a crash to end all of them are tried.
@@ -42,7 +42,7 @@ func TestCrashAnywhereInARandomWorkload(t *testing.T) {
 		seed := *firstSeed + uint64(i)
 		r := newRig(t, fmt.Sprintf("go test ./storage -run '^TestCrashAnywhereInARandomWorkload$' -seed %d -seeds 1", seed), 128)
 		r.probe = func(op crashfs.Op) { r.cut(op, seed, 2) }
-		random(seed, 40)(r)
+		random(seed, 30)(r)
 		if r.failed != nil {
 			r.fatalf(r.fs, "%v", r.failed)
 		}

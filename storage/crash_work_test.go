@@ -13,7 +13,7 @@ import (
 // snapshots of one's own and received, a witness's, rollovers, an idle group, and restarts.
 func script(r *rig) {
 	r.start()
-	r.append(put(3, 1, 1)) // and then nothing for long
+	r.append(vote(3, 7)) // and then nothing for long
 	r.append(put(1, 1, 4), put(2, 1, 2))
 	r.append(cut(put(1, 3, 3, 2)))
 	r.append(put(2, 3, 3), put(1, 4, 9, 2), put(2, 7, 7))
@@ -35,7 +35,7 @@ func script(r *rig) {
 		r.append(put(1, i, i, 3), put(2, i+3, i+3, 4))
 	}
 	r.reopen()
-	r.append(put(3, 2, 2))
+	r.append(put(3, 1, 1, 7))
 }
 
 // put writes entries first to last of a term, 1 if none is given.

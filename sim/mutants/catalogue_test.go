@@ -37,6 +37,12 @@ var floor = [...]struct {
 		"trim-to-accepted", "votes-as-integers", "watermark-commits-anything", "watermark-of-a-beaten-leader", "wiped-rejoins",
 		"write-error-ignored", "quiet-with-lagging-follower", "quiet-never-wakes", "lease-through-quiet",
 	}},
+	{"storage", []string{
+		"crc-ignored", "damage-forgotten", "damage-is-absence", "entries-deleted-early", "folder-without-dir-sync",
+		"fsync-error-swallowed", "fsync-left-out", "fsync-retried", "moved-is-absent", "rename-without-dir-sync",
+		"segment-deleted-early", "segment-without-dir-sync", "snapshot-crc-ignored", "state-before-entries", "tail-believed",
+		"tail-comes-back", "torn-tail-accepted",
+	}},
 }
 
 func TestEveryMutantOfTheCatalogueFitsTheSource(t *testing.T) {
