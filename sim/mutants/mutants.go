@@ -10,7 +10,7 @@
 // Replica and the Machine, and is tried with Raft (-dir sim/mutants/runtime). One bug of that kind cannot
 // be planted as it happens elsewhere: there is one version of the wire format, and a decoder refuses
 // fields that it does not know, so that none is lost by who passes a message on.
-// mixed-version-kind-dropped stands for it: a leader that takes what another version forwards for what
+// mixed-version-field-dropped stands for it: a leader that takes what another version forwards for what
 // it is not.
 //
 // # The format
