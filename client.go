@@ -112,6 +112,8 @@ func (g *Group) insist(ctx context.Context, kind EntryKind, data []byte) (Result
 		case ctx.Err() == nil && g.passing(err):
 			unknown = unknown || errors.Is(err, ErrUnknown)
 			g.rest(ctx)
+		case errors.Is(err, ErrStaleSequence):
+			return Result{}, err // an earlier attempt was applied, whatever was known of it
 		case unknown && ctx.Err() != nil:
 			return Result{}, fmt.Errorf("%w: %w", ErrUnknown, ctx.Err())
 		case unknown:

@@ -15,7 +15,8 @@ import (
 type GroupConfig struct {
 	ID       GroupID
 	Protocol NewEngine // raft.New
-	// StateMachine is a fresh one: it is filled from the snapshot and the log. It is nil at a witness,
+	// StateMachine is a fresh one: it is filled from the snapshot and the log. A DurableStateMachine is the
+	// one that this member has had, with what it has on disk. It is nil at a witness,
 	// also while that is a learner still, and only there, for as long as the store lives.
 	StateMachine StateMachine
 	// Members founds the group. Open needs it again, the same, as long as no configuration is in
