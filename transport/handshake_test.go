@@ -86,32 +86,20 @@ func TestWhoIsNotWelcomeIsToldWhy(t *testing.T) {
 	})
 }
 
-// Two nodes that disagree about something that both were configured with.
 func TestNodesThatAreNotMeantForEachOtherExchangeNothing(t *testing.T) {
-	for why, set := range map[string]func(*TCPOptions){
-		"another cluster":                         func(o *TCPOptions) { o.Cluster++ },
-		"meant for another node":                  func(o *TCPOptions) { o.ID = 3 },
-		"no valid node id, or the receiver's own": nil,
+	for why, set := range map[refusal]func(*TCPOptions){
+		refusedCluster: func(o *TCPOptions) { o.Cluster++ },
+		refusedTo:      func(o *TCPOptions) { o.ID = 3 },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var w wires
 			k := new(keeper)
-			from := consensus.NodeID(1)
-			if set == nil {
-				from, set = 2, func(*TCPOptions) {}
-			}
 			w.node(t, 2, k, set)
-			n := w.node(t, from, new(keeper), knows(2, 3))
-			if from == 2 { // two nodes with the same id
-				n.opt.Peers = nil
-				n.SetAddress(3, "2")
-				n.peers[2] = newPeer(n, 2, "2")
-				n.server.work.Go(func() { n.peers[2].run(n.server.ctx) })
-			}
-			sendNote(n, 2, 1)
+			one := w.node(t, 1, new(keeper), knows(2))
+			sendNote(one, 2, 1)
 			synctest.Wait()
 			require.Empty(t, k.contexts())
-			require.Contains(t, n.Stats().Peers[2].LastError, why)
+			require.Contains(t, one.Stats().Peers[2].LastError, why.String())
 		})
 	}
 }
@@ -120,7 +108,7 @@ func TestAStrangerWhoSendsGarbageGetsNoAnswer(t *testing.T) {
 	for name, garbage := range map[string]string{
 		"another protocol": "GET / HTTP/1.1\r\nHost: one\r\n\r\n",
 		"a TLS hello":      "\x16\x03\x01\x00\xf8\x01\x00\x00",
-		"a damaged hello":  string(helloToOneDamaged()),
+		"a damaged hello":  string(damagedHello()),
 		"zeros":            string(make([]byte, 1000)),
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -137,7 +125,7 @@ func TestAStrangerWhoSendsGarbageGetsNoAnswer(t *testing.T) {
 	}
 }
 
-func helloToOneDamaged() []byte {
+func damagedHello() []byte {
 	h := helloTo1()
 	b := h.appendTo(nil)
 	b[20] ^= 1

@@ -39,7 +39,7 @@ type inflow struct {
 }
 
 func newInflow(key streamKey, keep time.Duration) *inflow {
-	in := &inflow{key: key, more: make(chan struct{}, 1), window: newWindow()}
+	in := &inflow{key: key, more: make(chan struct{}, 1)}
 	in.expiry = time.AfterFunc(keep, func() { in.fail(errLost) })
 	return in
 }

@@ -220,7 +220,7 @@ func bulk(from, to consensus.NodeID, context uint64, size int) consensus.Message
 	return m
 }
 
-// helloTo is what node 2 says to node 1.
+// helloTo1 is what node 2 says to node 1.
 func helloTo1() hello { return hello{minVersion, maxVersion, forMessages, testCluster, 2, 1} }
 
 // stranger dials node 1 as nobody yet.

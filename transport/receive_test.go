@@ -60,7 +60,7 @@ func TestWhoBreaksTheProtocolIsClosedAndHoldsNoOtherUp(t *testing.T) {
 }
 
 func TestWhoFallsSilentIsClosedAfterTheTimeout(t *testing.T) {
-	frame := messagesFrame(bulk(2, 1, 1, 1<<20))
+	frame := messagesFrame(bulk(2, 1, 1, readBuffer))
 	for _, n := range []int{0, 1, headerSize, 1000, len(frame) - 1, len(frame)} {
 		synctest.Test(t, func(t *testing.T) {
 			var w wires

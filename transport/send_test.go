@@ -164,6 +164,20 @@ func TestAQueueIsBoundedInBytesAndTheLatestAreDropped(t *testing.T) {
 	})
 }
 
+func TestAQueueThatWasLongGivesItsMemoryBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w wires
+		one, _, k := w.pair(t)
+		msgs := heartbeats(2 * maxSpare)
+		for range 3 { // both halves of the queue, and a batch of one that is under way
+			one.Send(msgs)
+			synctest.Wait()
+			require.Len(t, k.contexts(), len(msgs))
+		}
+		require.LessOrEqual(t, cap(one.peers[2].queue.msgs), maxSpare)
+	})
+}
+
 func TestAMessageAboveTheQueueBoundPassesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w wires

@@ -25,7 +25,8 @@ type TCPOptions struct {
 	Logger *slog.Logger // of what goes wrong, the same thing at most once a minute; default: none
 
 	// Resolve is asked before each dial for the address to dial, given the one that Peers or
-	// SetAddress named. Default: that one. A name in it is looked up by Dial, each time.
+	// SetAddress named. Default: that one. A name in it is looked up by Dial, each time. Both must
+	// return when ctx is done.
 	Resolve func(ctx context.Context, id consensus.NodeID, address string) (string, error)
 	// Dial makes the connections. Default: that of a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -35,7 +36,7 @@ type TCPOptions struct {
 	SnapshotBytesPerSecond int // of all snapshots together that are being sent; default: no limit
 
 	// Timeout is the longest silence of a node that is believed to be there, and what a handshake
-	// may take; default 5s. Nothing that makes progress is limited in time.
+	// may take. Nothing that makes progress is limited in time. The same on all nodes; default 5s.
 	Timeout time.Duration
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -151,7 +152,12 @@ func TestANodeThatIsNotServedSendsNothing(t *testing.T) {
 	defer n.Close()
 	sendNote(n, 2, 1)
 	require.Equal(t, TCPDrops{Unknown: 1}, n.Stats().Dropped)
-	require.ErrorIs(t, n.SendSnapshot(context.Background(), note(1, 2, 1), consensus.SnapshotMeta{}, strings.NewReader("")), errNotServed)
+	snapshot := func() error {
+		return n.SendSnapshot(context.Background(), note(1, 2, 1), testMeta, strings.NewReader(""))
+	}
+	require.ErrorIs(t, snapshot(), errNotServed)
+	n.Close()
+	require.ErrorIs(t, snapshot(), errClosed)
 }
 
 func TestBothSidesCountTheSame(t *testing.T) {
@@ -160,13 +166,16 @@ func TestBothSidesCountTheSame(t *testing.T) {
 		one, two, _ := w.pair(t)
 		for i := range uint64(10) {
 			one.Send([]consensus.Message{bulk(1, 2, i, 50<<10), note(1, 2, i)})
+			time.Sleep(time.Minute)
 			synctest.Wait()
 		}
 		sent, received := one.Stats(), two.Stats()
 		require.Equal(t, uint64(20), sent.Sent.Messages)
 		require.Equal(t, sent.Sent, received.Received)
 		require.Equal(t, sent.Sent, sent.Peers[2].Sent)
+		require.Greater(t, sent.Sent.Frames, uint64(100), "those that say that a node is alive")
 		require.True(t, sent.Peers[2].Connected)
+		require.Equal(t, uint64(1), sent.Peers[2].Connects)
 		require.Equal(t, []uint64{1, 0, 0, 1}, []uint64{sent.Connects, sent.ConnectFailures, received.Refused, received.Accepted})
 	})
 }

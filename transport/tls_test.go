@@ -23,9 +23,10 @@ func with(x *TLS) func(*TCPOptions) {
 	return func(o *TCPOptions) { o.Plaintext, o.TLS = false, x }
 }
 
-// forged is the identity of node id by its certificate, which is trusted as a itself says.
-func (a *DemoAuthority) forged(t *testing.T, id consensus.NodeID, valid time.Duration, trusts *DemoAuthority) *TLS {
-	cert, key := a.Issue(id, valid)
+// forged is an identity that Listen would refuse, or that others do: who has it trusts another authority
+// than its own.
+func (a *DemoAuthority) forged(t *testing.T, name string, valid time.Duration, trusts *DemoAuthority) *TLS {
+	cert, key := a.issue(name, valid)
 	x, err := newTLS(func() (pemFiles, error) { return pemFiles{cert, key, trusts.Certificate()}, nil })
 	require.NoError(t, err)
 	return x
@@ -60,11 +61,13 @@ func TestWhoCannotProveItIsRefused(t *testing.T) {
 		notices  int
 		why      string
 	}{
-		"the dialling node is of another authority": {other.forged(t, 1, time.Hour, a), a.TLS(2), 2, "unknown authority"},
-		"the dialled node is of another authority":  {a.TLS(1), other.forged(t, 2, time.Hour, a), 1, "unknown authority"},
-		"the dialling node has expired":             {a.forged(t, 1, -time.Hour, a), a.TLS(2), 2, "expired"},
-		"the dialled node has expired":              {a.TLS(1), a.forged(t, 2, -time.Hour, a), 1, "expired"},
+		"the dialling node is of another authority": {other.forged(t, nodeName(1), time.Hour, a), a.TLS(2), 2, "unknown authority"},
+		"the dialled node is of another authority":  {a.TLS(1), other.forged(t, nodeName(2), time.Hour, a), 1, "unknown authority"},
+		"the dialling node has expired":             {a.forged(t, nodeName(1), -time.Hour, a), a.TLS(2), 2, "expired"},
+		"the dialled node has expired":              {a.TLS(1), a.forged(t, nodeName(2), -time.Hour, a), 1, "expired"},
 		"the dialling node is another one":          {a.TLS(3), a.TLS(2), 2, "the certificate is not that node's"},
+		"the dialling node has a wildcard":          {a.forged(t, "*.consensus", time.Hour, a), a.TLS(2), 2, "the certificate is not that node's"},
+		"the dialled node has a wildcard":           {a.TLS(1), a.forged(t, "*.consensus", time.Hour, a), 1, "the certificate is not that of node 2"},
 		"the dialled node is another one":           {a.TLS(1), a.TLS(3), 1, "node-3.consensus"},
 	} {
 		t.Run(name, func(t *testing.T) {
