@@ -177,6 +177,7 @@ func TestTheSnapshotsOfANodeAreBounded(t *testing.T) {
 			c.Write(openFrom2(byte(i), 0))
 			require.Equal(t, byte(frameResume), answer(t, c)[0])
 			c.Close() // it may be resumed
+			synctest.Wait()
 		}
 		c := w.sender(t)
 		c.Write(openFrom2(200, 0))
