@@ -206,3 +206,25 @@ func TestASyncThatFailsOrForgetsIsAnError(t *testing.T) {
 	l.disk.err, l.disk.forgets = nil, true
 	require.ErrorContains(t, sync(), "Durable is 0 after a Sync, and command 1 was applied before it")
 }
+
+// TestAStateThatIsAheadOfItsLogIsSentAsSuch: a restart knows to be committed less than what the state
+// on disk has executed, and sends that state to another member, which must not execute it again.
+func TestAStateThatIsAheadOfItsLogIsSentAsSuch(t *testing.T) {
+	l := &durableLife{t: t, log: []Entry{{Index: 1, Data: []byte("a")}, {Index: 2, Data: []byte("b")}, {Index: 3, Data: []byte("c")}}}
+	l.crash()
+	require.NoError(t, l.vault.Sync())
+	m := NewMachine(l.disk.open())
+	_, err := m.Apply(l.log[:1], nil)
+	require.NoError(t, err)
+	meta, w, err := m.Snapshot()
+	require.NoError(t, err)
+	require.Equal(t, Index(1), meta.Index)
+
+	other := new(vaultDisk).open()
+	m = NewMachine(other)
+	require.NoError(t, m.Restore(meta, bytes.NewReader(bytesOf(t, w))))
+	require.Equal(t, []string{"a", "b", "c"}, other.commands)
+	_, err = m.Apply(append(l.log[1:3:3], Entry{Index: 4, Data: []byte("d")}), nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b", "c", "d"}, other.commands)
+}

@@ -13,11 +13,10 @@ import (
 type Machine struct {
 	sm       StateMachine
 	last     SnapshotMeta // the last entry applied, and the data of the last configuration entry
-	executed Index        // the last command that the state machine has executed
+	executed Index        // the last command that the state machine has executed: see durable.go
 	sessions *sessions
 
 	durable DurableStateMachine // sm, if it is one
-	ahead   Index               // what it had executed before: commands up to here are passed over
 }
 
 // Applied is what became of one entry.
@@ -36,7 +35,7 @@ type Applied struct {
 func NewMachine(sm StateMachine) *Machine {
 	m := &Machine{sm: sm, sessions: newSessions()}
 	if d, ok := sm.(DurableStateMachine); ok {
-		m.durable, m.ahead = d, d.Durable()
+		m.durable, m.executed = d, d.Durable()
 	}
 	return m
 }
@@ -76,7 +75,7 @@ func (m *Machine) apply(e *Entry, a *Applied) (err error) {
 	}
 	switch e.Kind {
 	case EntryCommand:
-		if m.passes(e.Index) {
+		if e.Index <= m.executed {
 			a.Err = ErrUnknown
 			break
 		}
@@ -112,7 +111,7 @@ func (m *Machine) sessionCommand(e *Entry) (result Result, refused, err error) {
 		return s.answers[at].result.clone(), nil, nil
 	case len(s.answers) == MaxAnswers:
 		return Result{}, ErrBusy, nil
-	case m.passes(e.Index):
+	case e.Index <= m.executed:
 		s.keep(at, stored{sequence: c.Sequence, gone: true})
 		return Result{}, ErrStaleSequence, nil
 	}
@@ -168,8 +167,9 @@ func (m *Machine) Restore(meta SnapshotMeta, r io.Reader) (err error) {
 		return err
 	}
 	defer recovered("Restore", &err)
-	if m.durable != nil && m.surpasses(was) {
-		return nil
+	if m.durable != nil && m.durable.Durable() >= m.executed {
+		m.executed = max(was, m.durable.Durable())
+		return nil // all of it is there
 	}
 	if !whole {
 		return fmt.Errorf("%w: the snapshot at %d goes with a DurableStateMachine that has command %d on disk", ErrMalformed, meta.Index, m.executed)

@@ -28,6 +28,7 @@ type node struct {
 	slot    slot
 
 	disk        disk
+	shelf       shelf // of a durable state machine
 	lost        lostDisk
 	unsure      consensus.Index // what is up to here was damaged, and may not be repaired yet
 	lostTerm    consensus.Term  // in that case, the term with which the disk was found since, last
@@ -123,6 +124,13 @@ func (n *node) boot(meta consensus.SnapshotMeta) {
 		n.state = newAudit(n)
 		sm = n.state
 	}
+	if n.w.options.Durable && !n.witness {
+		kept, err := newKeeper(n.state)
+		if err != nil {
+			n.w.fail("restore", "node %d cannot read what it synced: %v", n.id, err)
+		}
+		sm = kept
+	}
 	n.machine = consensus.NewMachine(sm)
 	if meta.Index != 0 {
 		if err := n.machine.Restore(meta, bytes.NewReader(n.disk.image)); err != nil {
@@ -167,6 +175,7 @@ func (n *node) crash() {
 	w.examine(n)
 	n.up, n.pausedUntil = false, 0
 	n.life++
+	n.syncInTime()
 	n.disk.lose(n)
 	n.backUp()
 	w.result.Crashes++

@@ -110,11 +110,13 @@ func parse(fs *flag.FlagSet, args []string, stdout io.Writer) error {
 type common struct {
 	protocol, profile string
 	nodes             int
+	durable           bool
 }
 
 func (c *common) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.protocol, "protocol", "raft", "the `engine`: "+protocolNames())
 	fs.StringVar(&c.profile, "profile", "swarm", "the mixture of faults: a `name` such as swarm or calm")
+	fs.BoolVar(&c.durable, "durable", false, "the state machines keep their state on disks of their own")
 	fs.IntVar(&c.nodes, "nodes", 0, "how many founders there are, 1 to 9 (default: drawn by each seed)")
 }
 
@@ -129,7 +131,7 @@ func protocolNames() string {
 
 // options checks the flags and returns what they say.
 func (c *common) options() (sim.Options, error) {
-	o := sim.Options{Name: c.protocol, Protocol: protocols[c.protocol], Rules: rules[c.protocol], Nodes: c.nodes}
+	o := sim.Options{Name: c.protocol, Protocol: protocols[c.protocol], Rules: rules[c.protocol], Nodes: c.nodes, Durable: c.durable}
 	if o.Protocol == nil {
 		return o, wrong("protocol", c.protocol, "there is no such protocol; there are: %s", protocolNames())
 	}
