@@ -19,6 +19,8 @@
 //		"encoding/gob"
 //		"fmt"
 //		"io"
+//		"os"
+//		"path/filepath"
 //		"sync"
 //
 //		"github.com/consensus-go/consensus"
@@ -27,25 +29,18 @@
 //		"github.com/consensus-go/consensus/transport"
 //	)
 //
-//	// A store is the state machine: a map. The command "key=value" sets a key and answers how many
-//	// there are.
+//	// A store is the state machine: a map. The command "key=value" sets a key and answers how many there are.
 //	type store struct {
-//		mu sync.Mutex
-//		m  map[string]string
+//		sync.Mutex
+//		m map[string]string
 //	}
 //
 //	func (s *store) Apply(c consensus.Command) consensus.Result {
-//		s.mu.Lock()
-//		defer s.mu.Unlock()
+//		s.Lock()
+//		defer s.Unlock()
 //		key, value, _ := bytes.Cut(c.Data, []byte("="))
 //		s.m[string(key)] = string(value)
 //		return consensus.Result{Value: uint64(len(s.m))}
-//	}
-//
-//	func (s *store) get(key string) string {
-//		s.mu.Lock()
-//		defer s.mu.Unlock()
-//		return s.m[key]
 //	}
 //
 //	func (s *store) Snapshot() io.WriterTo {
@@ -55,19 +50,25 @@
 //	}
 //
 //	func (s *store) Restore(r io.Reader) error {
-//		s.mu.Lock()
-//		defer s.mu.Unlock()
+//		s.Lock()
+//		defer s.Unlock()
 //		s.m = nil
 //		return gob.NewDecoder(r).Decode(&s.m)
 //	}
 //
-//	// main replicates the map over three hosts, here in one process.
+//	// main replicates the map over three hosts, here in one process. Disks and connections are real.
 //	func main() {
-//		ctx, network := context.Background(), transport.NewNetwork()
-//		members := consensus.Members{Voters: []consensus.NodeID{1, 2, 3}}
+//		ctx, dir, members := context.Background(), fmt.Sprint(os.TempDir(), "/map-", os.Getpid()), consensus.Members{Voters: []consensus.NodeID{1, 2, 3}}
+//		defer os.RemoveAll(dir) // to keep it, and open the group from then on, call host.Open
+//		peers := map[consensus.NodeID]string{1: "127.0.0.1:27301", 2: "127.0.0.1:27302", 3: "127.0.0.1:27303"}
 //		stores, groups := make(map[consensus.NodeID]*store), make(map[consensus.NodeID]*consensus.Group)
-//		for _, id := range members.Voters {
-//			host, err := consensus.Start(consensus.HostConfig{ID: id, Storage: storage.NewMemory(), Transport: network.Node(id)})
+//		for id, address := range peers {
+//			disk, err := storage.Open(filepath.Join(dir, fmt.Sprint(id)), storage.Options{Node: id})
+//			check(err)
+//			defer disk.Close()
+//			net, err := transport.Listen(address, transport.TCPOptions{ID: id, Cluster: 1, Peers: peers, Plaintext: true})
+//			check(err)
+//			host, err := consensus.Start(consensus.HostConfig{ID: id, Storage: disk, Transport: net})
 //			check(err)
 //			defer host.Close()
 //			stores[id] = &store{m: make(map[string]string)}
@@ -77,7 +78,9 @@
 //		result, err := groups[1].Propose(ctx, []byte("colour=green")) // any replica takes commands
 //		check(err)
 //		check(groups[3].Read(ctx)) // any replica's state machine can be read, linearizably
-//		fmt.Println(result.Value, "key; colour is", stores[3].get("colour"))
+//		stores[3].Lock()
+//		fmt.Println(result.Value, "key; colour is", stores[3].m["colour"])
+//		stores[3].Unlock()
 //		// Output: 1 key; colour is green
 //	}
 //
@@ -106,7 +109,7 @@
 //   - When storage fails, every group of its host stops and says why ([ErrStopped]). The process lives.
 //   - Every queue is bounded, in bytes, but for the callers themselves, of whom each waits with one
 //     request; what is full says [ErrBusy], or pushes back on its peers. All groups of a host share a budget,
-//     HostConfig.MemoryBudget, in which none holds up another. Sessions are bounded by number.
+//     HostConfig.MemoryBudget, in which none holds up another.
 //   - [Group.Close] and [Host.Close] return, and none of their goroutines outlives them. A stream that
 //     a peer stalls in is the transport's, and stores nothing any more.
 //

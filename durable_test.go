@@ -76,7 +76,7 @@ type durableLife struct {
 // crash begins another life, with what is durable of the last one, and replays the log.
 func (l *durableLife) crash() {
 	l.vault = l.disk.open()
-	l.machine = NewMachine(l.vault)
+	l.machine = NewMachine(l.vault, SessionLimits{})
 	if l.meta.Index != 0 {
 		require.NoError(l.t, l.machine.Restore(l.meta, bytes.NewReader(l.stored)))
 	}
@@ -185,10 +185,10 @@ func TestADurableStateMachineWithoutWhatItsLogNoLongerHasIsRefused(t *testing.T)
 	l.log = []Entry{{Index: 1, Data: []byte("a")}}
 	l.crash()
 	l.checkpoint()
-	err := NewMachine(new(vaultDisk).open()).Restore(l.meta, bytes.NewReader(l.stored))
+	err := NewMachine(new(vaultDisk).open(), SessionLimits{}).Restore(l.meta, bytes.NewReader(l.stored))
 	require.ErrorIs(t, err, ErrMalformed)
 	require.ErrorContains(t, err, "that has command 1 on disk")
-	require.ErrorIs(t, NewMachine(&tally{}).Restore(l.meta, bytes.NewReader(l.stored)), ErrMalformed)
+	require.ErrorIs(t, NewMachine(&tally{}, SessionLimits{}).Restore(l.meta, bytes.NewReader(l.stored)), ErrMalformed)
 }
 
 func TestASyncThatFailsOrForgetsIsAnError(t *testing.T) {
@@ -213,7 +213,7 @@ func TestAStateThatIsAheadOfItsLogIsSentAsSuch(t *testing.T) {
 	l := &durableLife{t: t, log: []Entry{{Index: 1, Data: []byte("a")}, {Index: 2, Data: []byte("b")}, {Index: 3, Data: []byte("c")}}}
 	l.crash()
 	require.NoError(t, l.vault.Sync())
-	m := NewMachine(l.disk.open())
+	m := NewMachine(l.disk.open(), SessionLimits{})
 	_, err := m.Apply(l.log[:1], nil)
 	require.NoError(t, err)
 	meta, w, err := m.Snapshot()
@@ -221,7 +221,7 @@ func TestAStateThatIsAheadOfItsLogIsSentAsSuch(t *testing.T) {
 	require.Equal(t, Index(1), meta.Index)
 
 	other := new(vaultDisk).open()
-	m = NewMachine(other)
+	m = NewMachine(other, SessionLimits{})
 	require.NoError(t, m.Restore(meta, bytes.NewReader(bytesOf(t, w))))
 	require.Equal(t, []string{"a", "b", "c"}, other.commands)
 	_, err = m.Apply(append(l.log[1:3:3], Entry{Index: 4, Data: []byte("d")}), nil)

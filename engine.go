@@ -26,6 +26,9 @@ type Engine interface {
 	// Tick tells the engine what time it is: the host's monotonic clock, read after the messages
 	// of this round arrived. All timers run on it, and fire only here. It never goes back.
 	Tick(now Instant)
+	// Wake tells the time after a while in which there was no Tick, because Status.Quiet allowed that. heard
+	// is when the leader's host was last known to be alive. No timer counts the time slept as a silence.
+	Wake(now, heard Instant)
 	// Step delivers a message from another node. The engine may keep m.Entries and m.Data, not m.
 	// A malformed message has no effect. One that contradicts what is known to be chosen has none
 	// either, and is counted in Status: in a simulation a count above zero is a violation.
@@ -224,6 +227,10 @@ type Status struct {
 	Ignored        uint64 // messages dropped because they were malformed
 	Refused        bool   // this store is not the one that the membership is bound to: see Members.Bound
 	Damaged        bool   // what was acknowledged here cannot be read, and is not repaired yet
+	// Quiet: the group has come to rest, and this replica needs no Tick until it is woken. Whoever stops
+	// calling Tick calls Wake before the next call of a method that changes it, and when the host of the
+	// leader is lost or has begun another life. See Detector.
+	Quiet bool
 }
 
 // A Question is what Explain is asked.

@@ -14,7 +14,7 @@ import (
 //   - nil: it was applied, and the result is what the state machine answered.
 //
 // Every error of Group's methods is one of the first two and never both, but for
-// ErrStaleSequence. Most say more: errors.Is(err, ErrNotLeader) and errors.As with
+// ErrStaleSequence, and for Backup, which is no request. Most say more: errors.Is(err, ErrNotLeader) and errors.As with
 // *NotLeaderError tell who leads.
 var (
 	// ErrNotApplied: the request had no effect and never will have.

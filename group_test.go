@@ -302,6 +302,7 @@ func TestAWitnessMayJoinAsALearner(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, next.kind, n.group.Status().Kind)
 			c.propose(leader, "b")
+			time.Sleep(time.Second) // in which the leader hears from it
 		}
 		c.isolate(c.follower())
 		c.propose(leader, "two voters and the witness are a majority of four")

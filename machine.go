@@ -30,13 +30,17 @@ type Applied struct {
 	Err    error  // why a command was not applied, alike on every replica
 }
 
-// NewMachine returns a Machine in its first state, whatever a DurableStateMachine has executed already. With a nil StateMachine (a witness's) commands
-// are passed over, and what they would have answered is unknown.
-func NewMachine(sm StateMachine) *Machine {
-	m := &Machine{sm: sm, sessions: newSessions()}
+// NewMachine returns a Machine at the beginning of the log, whatever a DurableStateMachine has executed
+// already. With a nil StateMachine (a witness's) commands are passed over, and what they would have
+// answered is unknown.
+func NewMachine(sm StateMachine, limits SessionLimits) *Machine {
+	m := &Machine{sm: sm}
+	limits = limits.withDefaults()
 	if d, ok := sm.(DurableStateMachine); ok {
 		m.durable, m.executed = d, d.Durable()
+		limits.flat = MaxDurableAnswer
 	}
+	m.sessions = newSessions(limits)
 	return m
 }
 
@@ -99,7 +103,7 @@ func (m *Machine) sessionCommand(e *Entry) (result Result, refused, err error) {
 		return Result{}, ErrNoSession, nil
 	}
 	m.sessions.use(s)
-	s.forget(c.Oldest)
+	m.sessions.forget(s, c.Oldest)
 	if c.Sequence < s.oldest {
 		return Result{}, ErrStaleSequence, nil
 	}
@@ -109,14 +113,14 @@ func (m *Machine) sessionCommand(e *Entry) (result Result, refused, err error) {
 		return Result{}, ErrStaleSequence, nil
 	case known:
 		return s.answers[at].result.clone(), nil, nil
-	case len(s.answers) == MaxAnswers:
+	case len(s.answers) == m.sessions.limits.Answers:
 		return Result{}, ErrBusy, nil
 	case e.Index <= m.executed:
-		s.keep(at, stored{sequence: c.Sequence, gone: true})
+		m.sessions.keep(s, at, stored{sequence: c.Sequence, gone: true})
 		return Result{}, ErrStaleSequence, nil
 	}
 	if result, err = m.command(Command{e.Index, c.Data}); err == nil {
-		s.keep(at, stored{sequence: c.Sequence, result: result.clone()})
+		m.sessions.keep(s, at, stored{sequence: c.Sequence, result: result.clone()})
 	}
 	return result, nil, err
 }

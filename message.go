@@ -17,6 +17,12 @@ const (
 	KindReadIndexReply                 // Context: the read's id; Outcome; Index: read at this or above
 )
 
+// Kinds of the Host, for no group. See Detector.
+const (
+	KindHostHeartbeat      Kind = 8 + iota // Session: the sender's life. Context: its clock
+	KindHostHeartbeatReply                 // Session, Context: as in the question. Incarnation: the sender's life
+)
+
 // Kinds of package raft.
 const (
 	KindAppendEntries Kind = 16 + iota
@@ -52,6 +58,7 @@ const (
 
 var kindNames = [...]string{
 	KindForward: "Forward", KindForwardReply: "ForwardReply", KindReadIndex: "ReadIndex", KindReadIndexReply: "ReadIndexReply",
+	KindHostHeartbeat: "HostHeartbeat", KindHostHeartbeatReply: "HostHeartbeatReply",
 	KindAppendEntries: "AppendEntries", KindAppendEntriesReply: "AppendEntriesReply",
 	KindHeartbeat: "Heartbeat", KindHeartbeatReply: "HeartbeatReply",
 	KindRequestVote: "RequestVote", KindRequestVoteReply: "RequestVoteReply",
@@ -78,6 +85,8 @@ const (
 	FlagTransfer Flags = 1 << iota
 	// FlagHappy: the sender reaches a quorum, as the leader, or a leader that does (Paxos).
 	FlagHappy
+	// FlagQuiet: the leader asks for quiet in its heartbeat, or the sender of an answer agrees to it.
+	FlagQuiet
 )
 
 // A Message is one protocol message. Every field means the same in every kind that uses it; a
@@ -90,7 +99,7 @@ type Message struct {
 	Outcome     Outcome // what became of a forwarded request
 	From, To    NodeID
 	Group       GroupID
-	Incarnation uint64 // of the sender's store
+	Incarnation uint64 // of the sender's store, or of its host
 	Term        Term   // the sender's term, or the ballot that the message is about
 	Promised    Term   // Paxos: the sender's promise; Leader: the ballot that it believes to lead
 	Leader      Term
@@ -100,7 +109,7 @@ type Message struct {
 	Floor       Index   // how far the sender has compacted, or the receiver may
 	Applied     Index   // how far the sender has applied
 	Last, Next  Index   // the last position that it has anything at; where to go on
-	Session     uint64  // replication session: a reply of another one is stale
+	Session     uint64  // of replication, or the life of a host: a reply of another one is stale
 	Context     uint64  // echoed by the reply: the round of a heartbeat or read, the id of a request
 	Ranges      []Range // Paxos: positions acknowledged, unknown or wanted
 	Entries     []Entry // by increasing Index (Raft's are consecutive)
@@ -119,6 +128,9 @@ func (m *Message) String() string {
 	}
 	if m.Flags&FlagHappy != 0 {
 		b.WriteString(" happy")
+	}
+	if m.Flags&FlagQuiet != 0 {
+		b.WriteString(" quiet")
 	}
 	if m.Outcome != 0 {
 		fmt.Fprintf(&b, " %v", m.Outcome)

@@ -32,8 +32,8 @@ type GroupConfig struct {
 	NoForward         bool          // refuse with a *NotLeaderError instead of forwarding to the leader
 }
 
-// Create founds a group. Every founder calls it, with the same Members. If the group is on disk
-// here, the error is ErrGroupExists.
+// Create founds a group, on what Restore has left here if it was called. Every founder calls it, with
+// the same Members. If the group is on disk here, the error is ErrGroupExists.
 func (h *Host) Create(cfg GroupConfig) (*Group, error) {
 	err := cfg.Members.Validate()
 	if err == nil && cfg.Members.Kind(h.cfg.ID) == NotMember {
@@ -42,7 +42,12 @@ func (h *Host) Create(cfg GroupConfig) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.open(cfg, isNew)
+	return h.open(cfg, func(r *Recovered) error {
+		if r.restored() {
+			return nil
+		}
+		return isNew(r)
+	})
 }
 
 // Join enters an existing group, as nobody yet: it takes part once a member changes the
@@ -138,7 +143,7 @@ func (h *Host) machine(cfg GroupConfig, kind MemberKind, snapshot SnapshotMeta) 
 	case cfg.StateMachine != nil && kind == Witness:
 		return nil, &ConfigError{Field: "StateMachine", Value: fmt.Sprintf("%T", cfg.StateMachine), Reason: "node " + nodeString(h.cfg.ID) + " is a witness, which keeps no state"}
 	}
-	m := NewMachine(cfg.StateMachine)
+	m := NewMachine(cfg.StateMachine, SessionLimits{})
 	if snapshot.Index == 0 {
 		return m, nil
 	}

@@ -152,6 +152,21 @@ func (r *Replica) Tick(now Instant) {
 	r.engine.Tick(now)
 }
 
+// Quiet reports whether the replica needs no Tick and no Pump until it is woken: the engine is quiet, and
+// nothing waits here for time to pass.
+func (r *Replica) Quiet() bool {
+	return !r.closed && len(r.requests) == 0 && len(r.rounds) == 0 && r.polling == nil && r.asked.empty() && r.readable.len() == 0 &&
+		r.held.len() == 0 && r.restore.seq == 0 && !r.taking && r.engine.Status().Quiet
+}
+
+// Wake tells the time after a while without Tick, and that the host of the leader was alive at the
+// instant heard. See Engine.Wake and Detector.
+func (r *Replica) Wake(now, heard Instant) {
+	r.now = now
+	r.fresh = false
+	r.engine.Wake(now, heard)
+}
+
 // Deliver takes a message from the network: for the engine, or a forwarded request or its answer.
 // It takes ownership of the Entries and Data of m, not of m.
 func (r *Replica) Deliver(m *Message) {

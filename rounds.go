@@ -13,6 +13,7 @@ type Rounds struct {
 	Last      uint64  // the round begun last; 0: none
 	Confirmed uint64  // the last one that a quorum has acknowledged
 	QuorumAt  Instant // when that one began: a quorum followed us then
+	Resumed   Instant // when the group was woken last: nobody was asked to follow before
 
 	open  []openRound // begun and not confirmed, oldest first
 	reads []openRead  // the oldest first
@@ -36,7 +37,7 @@ const maxRounds = 64
 
 // Reset begins a leadership, at the time now.
 func (r *Rounds) Reset(now Instant) {
-	*r = Rounds{QuorumAt: now, open: r.open[:0], reads: r.reads[:0]}
+	*r = Rounds{QuorumAt: now, Resumed: now, open: r.open[:0], reads: r.reads[:0]}
 }
 
 // End ends it: the reads that wait are appended to done, with an error.
@@ -80,6 +81,13 @@ func (r *Rounds) Begin(now Instant) uint64 {
 	r.open = append(r.open, openRound{r.Last, now})
 	return r.Last
 }
+
+// Resume goes on after quiet. A leader that has asked nobody for a while must not step down because
+// nobody answered. But that it slept confirms nothing: a lease lasts from QuorumAt on, as before.
+func (r *Rounds) Resume(now Instant) { r.Resumed = now }
+
+// Silent is for how long a quorum could have answered, and has not.
+func (r *Rounds) Silent(now Instant) Instant { return now - max(r.QuorumAt, r.Resumed) }
 
 // Idle reports whether there is nothing that Confirm could do.
 func (r *Rounds) Idle() bool { return len(r.open) == 0 && len(r.reads) == 0 }

@@ -113,7 +113,7 @@ func (m *Machine) readHead(meta SnapshotMeta, r io.Reader) (whole bool, err erro
 	d := decoder{b: body.Bytes()}
 	last := SnapshotMeta{Index: Index(d.uvarint()), Term: Term(d.uvarint()), Config: d.bytes()}
 	whole, executed := d.flag(), Index(d.uvarint())
-	t := newSessions()
+	t := newSessions(m.sessions.limits)
 	d.sessions(t, last.Index)
 	if d.bad || len(d.b) > 0 {
 		return false, fmt.Errorf("%w: the head of the snapshot at %d", ErrMalformed, meta.Index)
@@ -134,7 +134,7 @@ func (d *decoder) flag() bool {
 // sessions decodes a session table as of index into t, which is empty.
 func (d *decoder) sessions(t *sessions, index Index) {
 	n := d.count(3)
-	d.check(n <= MaxSessions)
+	d.check(n <= t.limits.Sessions)
 	for range n {
 		id := d.uvarint()
 		d.check(id > 0 && id <= uint64(index) && t.get(id) == nil)
@@ -144,7 +144,7 @@ func (d *decoder) sessions(t *sessions, index Index) {
 		s := t.open(id)
 		s.oldest = d.uvarint()
 		answers := d.count(4)
-		d.check(answers <= MaxAnswers)
+		d.check(answers <= t.limits.Answers)
 		for i := range answers {
 			a := stored{sequence: d.uvarint(), gone: d.flag(), result: Result{Value: d.uvarint(), Data: bytes.Clone(d.bytes())}}
 			d.check(a.sequence >= s.oldest && (i == 0 || a.sequence > s.answers[i-1].sequence))
@@ -152,6 +152,7 @@ func (d *decoder) sessions(t *sessions, index Index) {
 				return
 			}
 			s.answers = append(s.answers, a)
+			t.weigh(s, t.size(&a))
 		}
 	}
 }

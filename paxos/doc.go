@@ -23,7 +23,9 @@
 //	epoch.go       configurations, and how one follows another
 //	change.go      ending an epoch
 //	read.go        read rounds and leases
+//	quiet.go       how a group comes to rest, and wakes
 //	snapshot.go    helping learners from storage, adopting snapshots, a witness's trimming
+//	salvage.go     what is left of a log whose quorum is lost
 //	log.go         the slots in memory
 //	ready.go       the rules
 //	explain.go     answers to "why not?"
@@ -45,9 +47,11 @@
 //	Accept         Entries: proposals, all of this ballot, in any slots. Floor: how far witnesses may trim
 //	Accepted       Ranges: the slots voted in, durably. Floor: the sender's snapshot
 //	AlreadyChosen  Ranges: slots that are chosen, so that no vote was needed
-//	Lead           the leader's heartbeat. Context: the round, or 0 if no answer is wanted. Floor. Flags: FlagHappy if it may earn a lease
-//	LeadReply      Context: the round. Last, Floor
-//	Elect          the election's heartbeat. Context: the round
+//	Lead           the leader's heartbeat. Context: the round, or 0 if no answer is wanted. Floor. Flags: FlagHappy if it may earn a lease,
+//	               FlagQuiet if nothing is to be done any more
+//	LeadReply      Context: the round; 0 from one who was woken and wants to hear from its leader. Last, Floor. Flags: FlagQuiet if
+//	               the sender has come to rest, too
+//	Elect          the election's heartbeat. Context: the round; 0 from one who has no part in it and hears nobody
 //	ElectReply     Context: the round. Term: the sender's own ballot. Leader: which it believes to lead. Flags: FlagHappy
 //	Learn          Ranges: the slots wanted
 //	LearnReply     Entries: chosen values. Context: the incarnation of the store that asked
@@ -77,6 +81,7 @@
 //     led with in two lives, and its Accepts need no rule of their own.
 //   - Retransmission has no timer of its own: whoever answers heartbeats and has acknowledged nothing for two
 //     intervals is sent again what it lacks. What is chosen it asks for itself, of anybody who knows.
+//   - A group that has nothing to do comes to rest (quiet.go): its replicas need no clock then, and send nothing.
 //   - A leader that reaches no quorum for an election timeout, or whose disk makes no progress, steps down. While it
 //     leads it counts as happy; one lost message deposes nobody, as an answer counts for two rounds.
 //   - A ballot that was refused because of a promise to somebody unreachable is tried again, higher, only if an

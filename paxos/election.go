@@ -86,6 +86,7 @@ func (p *Paxos) answered(q *peer) bool {
 func (p *Paxos) endRound() {
 	defer p.nextRound()
 	if !p.votes {
+		p.callAll()
 		return
 	}
 	x := &p.election

@@ -15,6 +15,7 @@ type flow struct {
 	sent   []sent // what is not acknowledged
 	bytes  int    // of it
 	round  uint64 // the last round that it confirmed
+	agreed uint64 // the last one in which it agreed to be quiet
 	toldOf Slot   // how much it was told to be chosen
 	late   bool   // it answers, and something should have been acknowledged long ago
 
@@ -36,6 +37,7 @@ func (p *Paxos) startLeading(top Slot) {
 	p.barrier, p.next, p.counted = top, top+1, p.commit
 	p.rounds.Reset(p.now)
 	p.nextBeat, p.beat = p.now, true
+	p.restless()
 	for i := range p.peers {
 		p.peers[i].flow = flow{next: p.commit + 1}
 	}
@@ -74,6 +76,7 @@ func (p *Paxos) propose(kind consensus.EntryKind, from NodeID, id uint64, data [
 	p.next++
 	p.voteOwn(&e)
 	p.dirty = true
+	p.restless()
 	return e.Index
 }
 
@@ -293,7 +296,7 @@ func (p *Paxos) gather(s Slot) (run []Entry, next Slot) {
 // election timeout, or if the disk is stuck.
 func (p *Paxos) tickLeader() {
 	switch {
-	case p.now-p.rounds.QuorumAt >= p.timeout():
+	case p.rounds.Silent(p.now) >= p.timeout():
 		p.stepDown(reasonNoQuorum)
 		return
 	case p.stuck():

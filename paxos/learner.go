@@ -87,6 +87,9 @@ func (p *Paxos) onLead(m *Message) {
 	if m.Context != 0 {
 		a := p.reply(LeadReply, m.From)
 		a.Context, a.Floor, a.Last = m.Context, p.snapshot.Index, p.log.last
+		if p.agree(m) {
+			a.Flags = consensus.FlagQuiet
+		}
 	}
 }
 

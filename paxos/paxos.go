@@ -78,6 +78,8 @@ type Paxos struct {
 	election election // election.go
 	leaseTo  Ballot   // to which leader we granted a lease, and
 	leaseEnd Instant  // until when we honour it
+	quiet    bool     // the leader has asked for quiet, and we have agreed
+	calling  bool     // we were woken, and the leader may not know
 	ticked   bool     // Tick has told the time
 	now      Instant  // as it told it last
 	draws    uint64   // how many random numbers were drawn

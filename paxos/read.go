@@ -8,6 +8,7 @@ func (p *Paxos) Read(id uint64) error {
 		return p.notLeader()
 	}
 	p.dirty = true
+	p.restless()
 	p.rounds.Ask(id)
 	return nil
 }
@@ -30,12 +31,18 @@ func (p *Paxos) beatRound(eff *consensus.Effects) {
 	}
 	p.beat = false
 	p.nextBeat = p.now + p.interval()
-	number := p.rounds.Begin(p.now)
+	number, quiet := p.rounds.Begin(p.now), p.wantQuiet()
+	if quiet {
+		p.askedQuiet = number
+	}
 	for i := range p.peers {
 		m := p.compose(&eff.Early, Lead, p.peers[i].id)
 		m.Context, m.Floor = number, p.floor()
 		if p.stop == 0 && !p.noLease {
 			m.Flags = consensus.FlagHappy
+		}
+		if quiet {
+			m.Flags |= consensus.FlagQuiet
 		}
 		p.peers[i].flow.toldOf = p.commit
 	}
@@ -52,6 +59,9 @@ func (p *Paxos) onLeadReply(m *Message) {
 	f.round = max(f.round, m.Context)
 	if m.Context >= f.answered {
 		f.store, f.answered = m.Incarnation, m.Context
+	}
+	if m.Flags&consensus.FlagQuiet != 0 {
+		f.agreed = max(f.agreed, m.Context)
 	}
 	p.progress(q, m)
 	f.late = len(f.sent) > 0 && p.overdue(&f.sent[0])

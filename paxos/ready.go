@@ -14,6 +14,7 @@ func (p *Paxos) Ready(eff *consensus.Effects) bool {
 	p.lead(eff)
 	p.trim()
 	p.catchUp()
+	p.callLeader()
 	eff.Early = append(eff.Early, p.early...)
 	clear(p.early)
 	p.early = p.early[:0]
@@ -153,6 +154,6 @@ func (p *Paxos) Status() consensus.Status {
 		Commit: p.commit, Last: p.log.last, Durable: durable, Snapshot: p.snapshot.Index,
 		Members: x.members, MembersIndex: x.opening(), Changing: p.stop != 0 || p.stopAt != 0 || p.commit < x.opening() || p.founding,
 		Transferring: p.transfer.to, Uncommitted: p.uncommitted, LogBytes: p.log.bytes,
-		Contradictions: p.contradictions, Ignored: p.ignored, Refused: p.isStranger(), Damaged: p.isDamaged(),
+		Contradictions: p.contradictions, Ignored: p.ignored, Refused: p.isStranger(), Damaged: p.isDamaged(), Quiet: p.isQuiet(),
 	}
 }

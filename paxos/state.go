@@ -48,7 +48,7 @@ func (p *Paxos) AppendState(b []byte) []byte {
 	e.Put(uint64(p.cfg.ID), p.incarnation, uint64(p.promised), uint64(p.commit), uint64(p.handed), uint64(p.watermark), uint64(p.stopAt),
 		uint64(p.snapshot.Index), uint64(p.truncate), uint64(p.written.Term), p.seq, p.durable, p.draws, p.asks, uint64(p.trimTo), uint64(p.heard))
 	e.Put(uint64(p.phase), uint64(p.leader), uint64(p.leaseTo), uint64(p.hint.id), uint64(p.hint.commit))
-	e.Flag(p.ticked, p.dirty, p.adopt != nil, p.received, p.adoptSeq > p.durable, p.stuck(), p.now < p.leaseEnd, p.askAt != 0, p.now >= p.askAt)
+	e.Flag(p.quiet, p.calling, p.ticked, p.dirty, p.adopt != nil, p.received, p.adoptSeq > p.durable, p.stuck(), p.now < p.leaseEnd, p.askAt != 0, p.now >= p.askAt)
 	e.ranges(p.unknown)
 	for i := range p.epochs {
 		e.Bytes(p.epochs[i].encode())
@@ -107,7 +107,7 @@ func (e *encoder) proposer(p *Paxos) {
 	e.Put(uint64(p.from), uint64(p.reported), uint64(p.below), p.promiseSeq, uint64(p.barrier), uint64(p.stop),
 		uint64(p.uncommitted), uint64(p.handover), uint64(p.transfer.to))
 	e.Flag(p.own, p.ask, p.beat, p.noLease, p.transfer.sent, p.now >= p.transfer.deadline, p.now >= p.nextBeat,
-		p.now-p.rounds.QuorumAt >= p.timeout(), p.now < p.leaseUntil())
+		p.rounds.Silent(p.now) >= p.timeout(), p.now < p.leaseUntil(), p.now-p.busyAt >= p.timeout(), p.askedQuiet == p.rounds.Last)
 	e.log(p, &p.best)
 	e.B = p.rounds.AppendState(e.B)
 }
@@ -126,5 +126,5 @@ func (e *encoder) peer(p *Paxos, q *peer) {
 		e.Put(uint64(x.first), uint64(x.last), uint64(x.bytes))
 		e.Flag(p.overdue(&x))
 	}
-	e.Flag(f.late)
+	e.Flag(f.late, f.agreed == p.rounds.Last)
 }

@@ -8,7 +8,7 @@ func (p *Paxos) Step(m *Message) {
 		p.ignored++
 		return
 	}
-	p.dirty = p.dirty || m.Kind != Accepted // see onAccepted
+	p.quiet, p.dirty = false, p.dirty || m.Kind != Accepted // see onAccepted
 	p.meet(m)
 	switch m.Kind {
 	case Learn:

@@ -22,8 +22,10 @@
 //	log.go          the log in memory, and how much of it is durable
 //	members.go      joint membership change
 //	read.go         read rounds and leases
+//	quiet.go        how a group comes to rest, and wakes
 //	damage.go       entries that cannot be read any more
 //	snapshot.go     following from storage, by snapshot, and a witness's trimming
+//	salvage.go      what is left of a log whose quorum is lost
 //	ready.go        the rules, and the commit rule among them
 //	explain.go      answers to "why not?"
 //	invariants.go   what must hold of one replica at any time
@@ -40,9 +42,11 @@
 //	AppendEntries       Index, LogTerm: the entry before Entries. Commit. Session. Floor: how far witnesses may trim
 //	AppendEntriesReply  Session. Index: the follower's log is durable, and is the leader's, up to here. Floor: its snapshot.
 //	                    Or Reject, then Index: that of the request; Last, LogTerm: where the logs may meet
-//	Heartbeat           Context: the round, or 0 if no answer is wanted. Commit. Floor
-//	HeartbeatReply      Context: the round. Index, Floor: as in AppendEntriesReply
-//	InstallSnapshot     the header of a snapshot. Index, LogTerm: its last entry. Data: its configuration. Session
+//	Heartbeat           Context: the round, or 0 if no answer is wanted. Commit. Floor. Flags: FlagQuiet if nothing is to be done any more
+//	HeartbeatReply      Context: the round; 0 from one who was not asked and wants to hear from a leader. Index, Floor: as in
+//	                    AppendEntriesReply. Flags: FlagQuiet if the sender has come to rest, too
+//	InstallSnapshot     the header of a snapshot. Index, LogTerm: its last entry. Data: its configuration. Session. Of one that
+//	                    was restored from a backup LogTerm is 0, and there is no Data: the founding configuration holds
 //	TimeoutNow          campaign at once
 //
 // AppendEntries and Heartbeat may overtake the sender's own write (consensus.Effects.Early). All
@@ -71,6 +75,7 @@
 //     again, even after another restart: it keeps an entry of term 0 on disk, beyond its log, to remember that (damage.go).
 //   - A vote is refused for an election timeout after a leader was heard, whatever has happened to that
 //     leader, and likewise after a restart: leases rest on it.
+//   - A group that has nothing to do comes to rest (quiet.go): its replicas need no clock then, and send nothing.
 //   - A leader that cannot reach a quorum, or whose disk makes no progress, steps down, and so sends
 //     nothing that would keep others from electing.
 //   - A membership change names the whole new membership. If the electors stay the same one entry

@@ -32,10 +32,11 @@ func (r *Raft) isElector() bool {
 // setOut begins an attempt with a pre-vote: could we win? Only then is our term raised, so that a
 // node which was cut off does not disturb the others when it returns (thesis §9.6).
 func (r *Raft) setOut() {
+	r.dirty, r.quiet = true, false
 	if !r.mayLead() {
+		r.callAll()
 		return
 	}
-	r.dirty = true
 	r.role, r.leader, r.handover = consensus.PreCandidate, 0, false
 	r.canvass()
 	if r.won() {
@@ -202,10 +203,11 @@ func (r *Raft) lead() {
 	r.termStart = r.log.last + 1
 	r.uncommitted, r.settled = 0, r.log.last
 	r.rounds.Reset(r.now)
-	r.nextBeat, r.beat, r.noLease, r.offered = r.now, true, false, 0
+	r.nextBeat, r.beat, r.noLease, r.offered, r.askedQuiet = r.now, true, false, 0, 0
+	r.restless()
 	for i := range r.peers {
 		p := &r.peers[i]
-		p.round, p.store, p.answered = 0, 0, 0
+		p.round, p.agreed, p.store, p.answered = 0, 0, 0, 0
 		r.begin(&r.peers[i])
 	}
 	if c := r.config(); c.now.Unbound() {

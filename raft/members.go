@@ -86,6 +86,15 @@ func decodeConfiguration(b []byte) (c configuration, err error) {
 	return c, err
 }
 
+// configured is the configuration that a snapshot ends with. One that was restored from a backup, of term 0, has
+// none: like an empty log it is followed by the founding one.
+func (r *Raft) configured(meta consensus.SnapshotMeta) (configuration, error) {
+	if meta.Term == 0 && len(meta.Config) == 0 {
+		return configuration{now: r.cfg.Members}, nil
+	}
+	return decodeConfiguration(meta.Config)
+}
+
 // config is the configuration in effect: the last one in the log, committed or not.
 func (r *Raft) config() *configuration { return &r.configs[len(r.configs)-1] }
 

@@ -16,6 +16,7 @@ type peer struct {
 	next      Index   // the next entry to send it
 	session   uint64  // of replication: what answers another one is stale
 	round     uint64  // the last heartbeat round that it acknowledged
+	agreed    uint64  // the last round in which it agreed to be quiet
 	store     uint64  // the incarnation that has answered the latest round, whatever arrived since, and
 	answered  uint64  // that round
 	toldOf    Index   // the commit index that it was told last

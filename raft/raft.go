@@ -58,6 +58,8 @@ type Raft struct {
 	wait     Instant // how long without hearing from one until we campaign
 	deadline Instant // when that is over, unless we hear from a leader or give a vote
 	attempt  uint64  // how many times wait was drawn
+	quiet    bool    // our leader has asked for quiet, and we have agreed
+	calling  bool    // we were woken, and our leader may not know
 	trimTo   Index   // a witness may trim its log up to here, says the leader
 	unsure   Index   // if not 0, entries up to here may have been acknowledged and then damaged: see damage.go
 	lostTerm Term    // in that case, the term that we recovered with
@@ -77,6 +79,8 @@ type Raft struct {
 	settled     Index            // committed, and durable here; only entries of this term count
 	nextBeat    Instant          // when the next heartbeat is due
 	beat        bool             // begin a heartbeat round now
+	busyAt      Instant          // when the group was not at rest, last
+	askedQuiet  uint64           // the last round that asked for quiet
 	rounds      consensus.Rounds // of heartbeats, and the reads that wait for them
 	transfer    transfer         // of leadership
 	offered     NodeID           // a witness has asked this one to take over, last
@@ -119,7 +123,7 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 	r := &Raft{cfg: cfg, incarnation: rec.Incarnation, term: rec.State.Term, vote: rec.State.Vote, snapshot: rec.Snapshot, written: rec.State}
 	r.configs = []configuration{{now: cfg.Members}}
 	if rec.Snapshot.Index > 0 {
-		c, err := decodeConfiguration(rec.Snapshot.Config)
+		c, err := r.configured(rec.Snapshot)
 		if err != nil {
 			return nil, fmt.Errorf("snapshot at %d: %w", rec.Snapshot.Index, err)
 		}
@@ -133,15 +137,11 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 }
 
 // load fills the log with what survived. Entries beyond a damaged one are of no use to Raft,
-// whose log has no holes; all that may have been acknowledged counts as unsure. An entry of term 0
-// is none: it reminds of damage in an earlier life.
+// whose log has no holes; all that may have been acknowledged counts as unsure.
 func (r *Raft) load(rec consensus.Recovered) error {
 	r.log.base, r.log.baseTerm = rec.Snapshot.Index, rec.Snapshot.Term
 	r.log.last, r.log.lastTerm = r.log.base, r.log.baseTerm
-	for _, e := range rec.Entries {
-		if e.Index != r.log.last+1 || e.Term == 0 {
-			break
-		}
+	for _, e := range intact(&rec) {
 		r.log.append(&e)
 		if e.Kind == consensus.EntryMembers {
 			c, err := decodeConfiguration(e.Data)

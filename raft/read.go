@@ -9,6 +9,7 @@ func (r *Raft) Read(id uint64) error {
 		return &consensus.NotLeaderError{Leader: r.leader}
 	}
 	r.dirty = true
+	r.restless()
 	r.rounds.Ask(id)
 	return nil
 }

@@ -22,6 +22,7 @@ func (r *Raft) Ready(eff *consensus.Effects) bool {
 		r.confirm()
 		r.replicate(eff)
 	}
+	r.callLeader()
 	r.trim()
 	if r.flushWrite(eff) {
 		r.requestVotes(eff)
@@ -149,6 +150,6 @@ func (r *Raft) Status() consensus.Status {
 		Commit: r.commit, Last: r.log.last, Durable: r.log.durable(), Snapshot: r.snapshot.Index,
 		Members: c.now, Outgoing: c.was, MembersIndex: c.index, Changing: c.joint() || c.index > r.commit,
 		Transferring: r.transfer.to, Uncommitted: r.uncommitted, LogBytes: r.log.bytes,
-		Contradictions: r.contradictions, Ignored: r.ignored, Refused: r.isStranger(), Damaged: r.isUnsure(),
+		Contradictions: r.contradictions, Ignored: r.ignored, Refused: r.isStranger(), Damaged: r.isUnsure(), Quiet: r.isQuiet(),
 	}
 }

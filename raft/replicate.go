@@ -28,6 +28,7 @@ func (r *Raft) appendEntry(kind consensus.EntryKind, from NodeID, id uint64, dat
 	r.log.append(&e)
 	r.uncommitted += e.Size()
 	r.dirty = true
+	r.restless()
 	return e.Index
 }
 
@@ -250,10 +251,14 @@ func (r *Raft) beatRound(eff *consensus.Effects) {
 	}
 	r.beat = false
 	r.nextBeat = r.now + Instant(r.cfg.HeartbeatInterval)
+	flags := consensus.Flags(0)
 	number := r.rounds.Begin(r.now)
+	if r.wantQuiet() {
+		flags, r.askedQuiet = consensus.FlagQuiet, number
+	}
 	for i := range r.peers {
 		m := r.compose(&eff.Early, Heartbeat, r.peers[i].id)
-		m.Context, m.Commit, m.Floor = number, r.commit, r.floor()
+		m.Context, m.Commit, m.Floor, m.Flags = number, r.commit, r.floor(), flags
 	}
 }
 
@@ -268,6 +273,9 @@ func (r *Raft) onHeartbeat(m *Message) {
 	if m.Context != 0 {
 		a := r.reply(HeartbeatReply, m.From)
 		a.Context, a.Index, a.Floor = m.Context, r.verified, r.covered()
+		if r.agree(m) {
+			a.Flags = consensus.FlagQuiet
+		}
 	}
 }
 
@@ -281,6 +289,9 @@ func (r *Raft) onHeartbeatReply(m *Message) {
 	p.round = max(p.round, m.Context)
 	if m.Context >= p.answered {
 		p.store, p.answered = m.Incarnation, m.Context
+	}
+	if m.Flags&consensus.FlagQuiet != 0 {
+		p.agreed = max(p.agreed, m.Context)
 	}
 	p.floor = max(p.floor, m.Floor)
 	r.progress(p, m.Index)

@@ -102,7 +102,7 @@ func (r *Raft) adoptSnapshot(meta consensus.SnapshotMeta) {
 		r.log.restart(meta.Index, meta.Term)
 		r.configs = r.configs[:1]
 	}
-	c, _ := decodeConfiguration(meta.Config) // checked at the gate
+	c, _ := r.configured(meta) // checked at the gate
 	r.rebase(c)
 	r.commit, r.handed = meta.Index, meta.Index
 	r.snapshot, r.adopt = meta, &meta

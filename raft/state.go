@@ -33,7 +33,7 @@ func (r *Raft) AppendState(b []byte) []byte {
 	e := encoder{consensus.StateEncoder{B: b}}
 	e.Put(uint64(r.cfg.ID), uint64(r.term), uint64(r.vote), uint64(r.commit), uint64(r.handed), uint64(r.verified),
 		uint64(r.role), uint64(r.leader), uint64(r.snapshot.Index), uint64(r.snapshot.Term), uint64(r.unsure), uint64(r.lostTerm), uint64(r.trimTo))
-	e.Flag(r.ticked, r.now >= r.deadline, r.now-r.heard < r.timeout(), r.handover, r.asked, r.voted, r.dirty, r.adopt != nil)
+	e.Flag(r.ticked, r.now >= r.deadline, r.now-r.heard < r.timeout(), r.handover, r.asked, r.voted, r.dirty, r.adopt != nil, r.quiet, r.calling)
 	e.Put(r.voteSeq, r.seq, r.durableSeq, r.attempt, uint64(r.written.Term), uint64(r.written.Vote))
 	e.log(&r.log)
 	for i := range r.configs {
@@ -42,7 +42,8 @@ func (r *Raft) AppendState(b []byte) []byte {
 	if r.role == consensus.Leader {
 		e.Put(uint64(r.termStart), r.session, uint64(r.transfer.to), uint64(r.offered))
 		e.Flag(r.beat, r.noLease, r.transfer.sent, r.now >= r.nextBeat, r.now >= r.transfer.deadline,
-			r.now-r.rounds.QuorumAt >= r.timeout(), r.now < r.leaseEnd(), r.now-r.writeBegan >= r.timeout())
+			r.rounds.Silent(r.now) >= r.timeout(), r.now < r.leaseEnd(), r.now-r.writeBegan >= r.timeout(),
+			r.now-r.busyAt >= r.timeout(), r.askedQuiet == r.rounds.Last)
 	}
 	for i := range r.peers {
 		e.peer(r, &r.peers[i])
@@ -79,7 +80,7 @@ func (e *encoder) peer(r *Raft, p *peer) {
 		return
 	}
 	e.Put(uint64(p.mode), uint64(p.match), uint64(p.next), p.session, p.round, p.store, p.answered, uint64(p.toldOf), uint64(p.installed), uint64(p.floor), uint64(p.before), uint64(p.prevTerm))
-	e.Flag(p.waiting, r.stalled(p), r.now-p.active < r.timeout())
+	e.Flag(p.agreed == r.rounds.Last, p.waiting, r.stalled(p), r.now-p.active < r.timeout())
 	e.entries(p.fetched)
 	e.Put(uint64(len(p.inflight.sent)))
 	for _, s := range p.inflight.sent {

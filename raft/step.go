@@ -8,7 +8,7 @@ func (r *Raft) Step(m *Message) {
 		r.ignored++
 		return
 	}
-	r.dirty = true
+	r.dirty, r.quiet = true, false
 	r.meet(m)
 	switch {
 	case m.Kind == PreVote: // a pure query, whatever its term
@@ -60,8 +60,8 @@ func (r *Raft) wellFormed(m *Message) bool {
 	case RequestVote, RequestVoteReply, PreVote, PreVoteReply, AppendEntriesReply, Heartbeat, HeartbeatReply, TimeoutNow:
 		return len(m.Entries) == 0
 	case InstallSnapshot:
-		c, err := decodeConfiguration(m.Data)
-		return err == nil && m.Index > 0 && m.LogTerm > 0 && c.index <= m.Index && len(m.Entries) == 0
+		c, err := r.configured(consensus.SnapshotMeta{Term: m.LogTerm, Config: m.Data})
+		return err == nil && m.Index > 0 && (m.LogTerm > 0 || len(m.Data) == 0) && c.index <= m.Index && len(m.Entries) == 0
 	case AppendEntries:
 		index, term := m.Index, m.LogTerm
 		for i := range m.Entries {

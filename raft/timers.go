@@ -21,7 +21,7 @@ func (r *Raft) Tick(now Instant) {
 // election timeout (thesis §6.2), or if the disk has finished nothing for as long: a leader that cannot
 // write must let another one lead (hashicorp/raft#503).
 func (r *Raft) tickLeader() {
-	if r.now-r.rounds.QuorumAt >= r.timeout() {
+	if r.rounds.Silent(r.now) >= r.timeout() {
 		r.follow(r.term, 0, reasonNoQuorum)
 		return
 	}

@@ -14,6 +14,7 @@ type audit struct {
 	machine consensus.StateMachine
 	index   consensus.Index // of the last command
 	digest  uint64
+	effects []consensus.Index // of the commands since the last check of outcomes
 }
 
 func newAudit(n *node) *audit {
@@ -29,6 +30,7 @@ func newAudit(n *node) *audit {
 func (a *audit) Apply(c consensus.Command) consensus.Result {
 	r := a.machine.Apply(c)
 	a.index = c.Index
+	a.effects = append(a.effects, c.Index)
 	a.digest = mix(a.digest ^ uint64(c.Index)<<32 ^ hash(c.Data))
 	a.digest = mix(a.digest ^ r.Value ^ hash(r.Data)<<1)
 	a.node.w.checkState(a.node, a.index, a.digest)

@@ -39,6 +39,9 @@ func (w *World) leaseOf(n *node) consensus.Instant {
 	}
 	var eff consensus.Effects
 	n.engine.CloneInto(w.double)
+	if n.sleep.quiet {
+		w.double.Wake(n.Now(), n.Now())
+	}
 	w.double.Tick(n.Now())
 	if w.double.Read(1) != nil {
 		return 0

@@ -24,7 +24,9 @@
 // back; that what is committed is durable at a quorum of each half of the configuration; that votes,
 // candidacies and acknowledgements are durable when they leave; one vote a term, for ever; that
 // nobody applies what is not durable and committed; that replicas are in the same state at the same
-// index, restored snapshots and sessions included; that what a caller was told stays true; that
+// index, restored snapshots and sessions included; that what a caller was told stays true; that what a
+// client asks for takes effect exactly once if it was told so, and else at most once, through leader
+// changes, crashes, snapshots and the end of its session ("exactly once", in check_once.go); that
 // messages do not breed messages; that a read shows all that anybody knew to be committed when it was
 // asked, and that nothing is committed in a later term while a lease would still answer; and the engine's
 // own Check. At the end of a run: the clients' histories are linearizable.
@@ -41,10 +43,11 @@
 //	plan.go       what a seed draws
 //	node.go       a machine; env.go, what its replica asks of it; disk.go, jobs.go, snapshots.go, clock.go
 //	network.go    messages; hoard.go, those held back; partition.go, links that fail
-//	client.go     who uses the group; registers.go, what they use
+//	client.go     who uses the group; retry.go, and asks once too often; registers.go, what they use
 //	nemesis.go    who spoils it; churn.go, by changing the membership
 //	damage.go     what disks lose
 //	check.go      what may never happen; ghost.go, what the checks remember; audit.go, linearize.go
+//	check_once.go what may happen once; ledger.go, what ought to become of every entry
 //	check_raft.go, check_paxos.go, and what is beside it: what a protocol's messages and writes promise
 //	liveness.go   what must happen once the faults are over; trial.go, what must happen then
 //	marks.go      what a campaign must have seen; recognise.go, how it is seen

@@ -74,7 +74,10 @@ func (n *node) applyNow() bool {
 
 // finishJob is the event that the applier has done its first job.
 func (n *node) finishJob() {
-	n.input()
+	n.w.result.Events++
+	if !n.sleep.quiet { // what was applied is no news to the engine
+		n.touch()
+	}
 	n.jobs.running = false
 	n.runJob()
 	n.pump()
@@ -95,6 +98,7 @@ func (n *node) runJob() {
 		w.fail("state machine", "node %d cannot apply %d to %d: %v", n.id, es[0].Index, es[len(es)-1].Index, err)
 		return
 	}
+	w.checkOutcomes(n, es)
 	if w.trace.on() {
 		w.trace.say(w, n, "applied up to %d", n.machine.Index())
 	}
@@ -112,6 +116,7 @@ func (n *node) restored(meta consensus.SnapshotMeta) {
 		n.w.fail("restore", "node %d cannot restore the snapshot at %d: %v", n.id, meta.Index, err)
 		return
 	}
+	n.restoredAt = meta.Index
 	if n.slot.received && n.slot.index == meta.Index {
 		n.slot = slot{}
 	}

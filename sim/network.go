@@ -48,7 +48,7 @@ func (net *network) reset(p *plan) {
 func (w *World) send(n *node, m *consensus.Message) {
 	net := &w.net
 	to := w.node(m.To)
-	if to == nil || to == n || m.From != n.id || m.Group != group {
+	if to == nil || to == n || m.From != n.id || m.Group != groupOf(m.Kind) {
 		w.fail("messages", "node %d sends a message that cannot be: %v", n.id, m)
 		return
 	}
@@ -79,6 +79,14 @@ func (w *World) send(n *node, m *consensus.Message) {
 		w.after(w.dice.far(ChooseDelay, delay), event{kind: eventDeliver, node: to.index, arg: i})
 	}
 	w.after(delay, event{kind: eventDeliver, node: to.index, arg: i})
+}
+
+// groupOf is for which group messages of kind k are: those between hosts are for none.
+func groupOf(k consensus.Kind) consensus.GroupID {
+	if k == consensus.KindHostHeartbeat || k == consensus.KindHostHeartbeatReply {
+		return 0
+	}
+	return group
 }
 
 // delay is how long a message takes, between nodes as they are now.
@@ -142,6 +150,10 @@ func (w *World) deliver(n *node, i uint32) {
 		w.mark(MarkDuplicateForward)
 	}
 	w.net.release(i)
+	if m.Group != group {
+		n.hear(m)
+		return
+	}
 	n.input()
 	n.replica.Deliver(m)
 	n.settle()

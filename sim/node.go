@@ -17,15 +17,17 @@ type node struct {
 	witness bool // has no state machine: a witness, when it is anything
 	founder bool // of the group, with the disk that it has
 
-	up      bool
-	life    uint32 // counts starts and crashes: events of an older life do not happen
-	engine  consensus.Engine
-	replica *consensus.Replica
-	machine *consensus.Machine
-	state   *audit // nil at a witness
-	waiting []request
-	jobs    jobs
-	slot    slot
+	up         bool
+	life       uint32 // counts starts and crashes: events of an older life do not happen
+	engine     consensus.Engine
+	replica    *consensus.Replica
+	machine    *consensus.Machine
+	state      *audit          // nil at a witness
+	restoredAt consensus.Index // the snapshot that the Machine was made of last
+	waiting    []request
+	jobs       jobs
+	slot       slot
+	sleep      sleep
 
 	disk        disk
 	shelf       shelf // of a durable state machine
@@ -60,6 +62,7 @@ func (n *node) reset(w *World, i int) {
 	*n = node{
 		w: w, id: consensus.NodeID(i + 1), index: uint8(i), life: n.life,
 		waiting: n.waiting[:0], jobs: n.jobs, disk: n.disk, log: n.log, values: n.values,
+		sleep: sleep{out: n.sleep.out, lost: n.sleep.lost},
 	}
 	n.founder = i < w.plan.founders
 	n.witness = w.plan.witness && i == w.plan.founders-1 || !n.founder && w.dice.chance(ChooseIdentity, 200)
@@ -106,8 +109,10 @@ func (n *node) start() {
 	if n.witness {
 		snapshotSize = 0
 	}
+	life := w.dice.id()
+	n.sleep.quiet, n.sleep.detector = false, *consensus.NewDetector(n.id, life)
 	n.replica = consensus.NewReplica(consensus.ReplicaConfig{
-		ID: n.id, Group: group, Life: uint32(w.dice.id()>>32) | 1,
+		ID: n.id, Group: group, Life: uint32(life>>32) | 1,
 		SnapshotSize: snapshotSize, RetryInterval: w.plan.retry, NoForward: w.plan.noForward,
 	}, engine, n, rec)
 	n.remember(&rec)
@@ -131,7 +136,7 @@ func (n *node) boot(meta consensus.SnapshotMeta) {
 		}
 		sm = kept
 	}
-	n.machine = consensus.NewMachine(sm)
+	n.machine, n.restoredAt = consensus.NewMachine(sm, n.w.plan.limits), meta.Index
 	if meta.Index != 0 {
 		if err := n.machine.Restore(meta, bytes.NewReader(n.disk.image)); err != nil {
 			n.w.fail("restore", "node %d cannot restore the snapshot at %d that it stored: %v", n.id, meta.Index, err)
@@ -218,6 +223,7 @@ func (n *node) restart() {
 
 // touch tells the replica the time before its input, as a Host does.
 func (n *node) touch() {
+	n.wake()
 	if !n.told {
 		n.told = true
 		n.replica.Tick(n.Now())
@@ -228,6 +234,10 @@ func (n *node) touch() {
 func (n *node) tick() {
 	w := n.w
 	w.after(n.clock.real(w.plan.tick)+n.slow, event{kind: eventTick, node: n.index, life: n.life})
+	n.watch()
+	if n.sleep.quiet {
+		return
+	}
 	n.touch()
 	before, term, role := w.result.Events, n.status.Term, n.status.Role
 	n.active = false
@@ -251,10 +261,13 @@ func (n *node) pump() {
 		n.replica.Pump()
 		n.w.observe(n)
 		if n.w.failed() || !n.applyNow() {
-			return
+			break
 		}
-		n.replica.Tick(n.Now())
+		if !n.sleep.quiet {
+			n.replica.Tick(n.Now())
+		}
 	}
+	n.rest()
 }
 
 // settle pumps, unless the very next event is one more input for this node within so short a

@@ -83,11 +83,24 @@ func (d *Disk) establish() error {
 	if err := d.begin(nil, nil); err != nil {
 		return err
 	}
-	name := filepath.Join(d.dir, identityName)
-	if err := writeFile(d.o.FS, d.dir, name, d.id.encode()); err != nil {
+	if err := syncParents(d.o.FS, d.dir); err != nil {
 		return err
 	}
-	return d.o.FS.SyncDir(filepath.Dir(filepath.Clean(d.dir))) // the folder itself
+	return writeFile(d.o.FS, d.dir, filepath.Join(d.dir, identityName), d.id.encode())
+}
+
+// syncParents makes durable that a folder is there. It may have been made with those that it is in, now
+// or by a process that was killed. One that may not even be read is none of them.
+func syncParents(fsys FS, dir string) error {
+	dir = filepath.Clean(dir)
+	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
+		if err := fsys.SyncDir(parent); errors.Is(err, fs.ErrPermission) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unused removes a segment that an Open which was cut short has left.

@@ -22,7 +22,8 @@ type recovery struct {
 	found  []finding
 	marks  map[*journal]*mark
 	heads  map[uint64]head // of the segments, if they can be read
-	gaps   []gap
+	gaps   []*gap
+	stale  []string // files of segments before the oldest, some of which may be gone
 
 	entries []consensus.Entry // of the record that is being replayed
 }
@@ -30,15 +31,15 @@ type recovery struct {
 // A gap is where heads of records were damaged, so that nobody knows whose they were, unless the
 // next segment has a roster.
 type gap struct {
-	segment  uint64
+	segment  *segment
 	err      error
 	resolved bool
 }
 
 // A mark is what a recovery knows of a group.
 type mark struct {
-	gaps    int   // how many there were before its last record
-	missing error // that has lost its last records
+	gaps    int  // how many there were before its last record
+	missing *gap // where its last records may be missing
 	// snapshot is the latest that a record speaks of and does not adopt.
 	snapshot *snapshotFile
 }
@@ -73,7 +74,7 @@ func (d *Disk) recover() error {
 		return err
 	}
 	v.judge()
-	return v.snapshots(names)
+	return v.clean(names)
 }
 
 // sealed replays a segment that is not the last: the next one says where it ends.
@@ -115,7 +116,7 @@ func (v *recovery) last(s *segment) error {
 	}
 
 	var records []byte
-	if !slices.ContainsFunc(v.gaps, func(g gap) bool { return g.segment == s.number }) {
+	if !slices.ContainsFunc(v.gaps, func(g *gap) bool { return g.segment == s }) {
 		records = rosterOf(s)
 	}
 	for i, at := 0, int64(headSize+len(records)); i < len(tail); i++ {
@@ -158,27 +159,30 @@ func (v *recovery) open(names []string) error {
 		}
 	}
 	slices.Sort(numbers)
-	oldest := uint64(1)
-	for i, n := range numbers {
-		s, err := v.openSegment(n)
+	oldest, n := uint64(1), len(numbers)
+	for ; n > 0 && numbers[n-1] >= oldest; n-- {
+		s, err := v.openSegment(numbers[n-1])
 		if err != nil {
 			return err
 		}
-		d.segments = append(d.segments, s)
-		if h, ok := v.heads[n]; ok {
-			oldest = h.oldest
-		} else if i == len(numbers)-1 {
-			if err := v.unbegun(s); err != nil {
-				return err
+		h, known := v.heads[s.number]
+		if used := known || len(d.segments) > 0; !used {
+			if used, err = v.used(s); err != nil || !used {
+				if err = errors.Join(err, s.file.Close()); err == nil {
+					err = d.o.FS.Remove(s.name)
+				}
+				if err != nil {
+					return err
+				}
+				continue
 			}
 		}
+		d.segments = append(d.segments, s)
+		oldest = max(oldest, h.oldest)
 	}
-	for len(d.segments) > 0 && d.segments[0].number < oldest {
-		s := d.segments[0]
-		d.segments = d.segments[1:]
-		if err := errors.Join(s.file.Close(), d.o.FS.Remove(s.name)); err != nil {
-			return err
-		}
+	slices.Reverse(d.segments)
+	for _, number := range numbers[:n] {
+		v.stale = append(v.stale, segmentName(d.dir, number))
 	}
 	for i := range max(1, len(d.segments)) {
 		if want := oldest + uint64(i); i == len(d.segments) || d.segments[i].number != want {
@@ -218,16 +222,13 @@ func (v *recovery) openSegment(number uint64) (*segment, error) {
 	return s, nil
 }
 
-// unbegun removes the last segment, which has no head, if it was never in use.
-func (v *recovery) unbegun(s *segment) error {
+// used reports whether the last segment, which has no head, has been in use.
+func (v *recovery) used(s *segment) (bool, error) {
 	if err := v.read(s); err != nil {
-		return err
+		return false, err
 	}
-	if _, synced := torn(v.found); synced > headSize {
-		return nil
-	}
-	v.d.segments = v.d.segments[:len(v.d.segments)-1]
-	return errors.Join(s.file.Close(), v.d.o.FS.Remove(s.name))
+	_, synced := torn(v.found)
+	return synced > headSize, nil
 }
 
 // read finds what is in a segment.
@@ -243,7 +244,9 @@ func (v *recovery) read(s *segment) (err error) {
 func (v *recovery) judge() {
 	d := v.d
 	for j, m := range v.marks {
-		j.damage = m.missing
+		if m.missing != nil {
+			j.damage = m.missing.err
+		}
 		v.unadopted(j, m)
 	}
 	for i, g := range v.gaps {
@@ -265,9 +268,16 @@ func (v *recovery) judge() {
 	}
 }
 
-// snapshots finds the files of the adopted snapshots, and removes all others.
-func (v *recovery) snapshots(names []string) error {
+// clean finds the files of the adopted snapshots, and removes all others, and the segments that are
+// not needed. That they are not is durable only now that there is a new segment: what told of it may
+// have been read and not be on the disk.
+func (v *recovery) clean(names []string) error {
 	d := v.d
+	for _, name := range v.stale {
+		if err := d.o.FS.Remove(name); err != nil {
+			return err
+		}
+	}
 	needed := make(map[string]bool)
 	for _, j := range d.journals {
 		if j.file == nil {

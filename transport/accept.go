@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"slices"
@@ -32,9 +33,9 @@ type server struct {
 	work    sync.WaitGroup // all goroutines of the transport
 
 	mu        sync.Mutex
-	strangers []net.Conn // in their handshake, the oldest first
-	accepted  int        // connections, strangers included
-	lines     map[consensus.NodeID]*line
+	strangers []net.Conn                 // in their handshake, the oldest first
+	accepted  int                        // connections, strangers included
+	lines     map[consensus.NodeID]*line // of the nodes that have a connection to us
 	inflows   map[streamKey]*inflow
 }
 
@@ -103,9 +104,15 @@ func (s *server) serve(raw net.Conn) {
 	conn, h, err := s.handshake(raw)
 	s.known(raw)
 	if err != nil {
-		s.refuse(raw, err)
+		s.refuse(raw, h.from, err)
 		return
 	}
+	l := s.join(h.from)
+	if l == nil {
+		s.refuse(raw, h.from, errCrowd)
+		return
+	}
+	defer s.leave(h.from, l)
 	s.t.stats.accepted.Add(1)
 	if p := s.t.peer(h.from); p != nil {
 		p.alive()
@@ -113,7 +120,7 @@ func (s *server) serve(raw net.Conn) {
 	if h.purpose == forSnapshot {
 		err = s.stream(conn, h.from, stop)
 	} else {
-		err = s.messages(conn, h.from)
+		err = l.receive(s, conn, h.from)
 	}
 	if errors.Is(err, consensus.ErrMalformed) {
 		s.t.stats.malformed.Add(1)
@@ -122,18 +129,22 @@ func (s *server) serve(raw net.Conn) {
 }
 
 // handshake finds out whose connection it is, and answers.
-func (s *server) handshake(raw net.Conn) (net.Conn, hello, error) {
-	conn := raw
-	s.t.deadline(raw)
+func (s *server) handshake(conn net.Conn) (net.Conn, hello, error) {
+	var certificate *x509.Certificate
+	conn.SetDeadline(time.Now().Add(s.t.opt.Timeout))
 	if s.t.opt.TLS != nil {
-		conn = tls.Server(raw, s.t.identity().server())
+		c, err := secure(s.ctx, conn, tls.Server, s.t.identity().server())
+		if err != nil {
+			return nil, hello{}, err
+		}
+		conn, certificate = c, c.peer()
 	}
 	h, err := readHello(conn)
 	if err != nil {
 		return nil, h, err
 	}
 	why := h.judge(s.t.opt.ID, s.t.opt.Cluster)
-	if c, ok := conn.(*tls.Conn); ok && why == welcome && !certifies(c.ConnectionState().PeerCertificates[0], h.from) {
+	if why == welcome && certificate != nil && !certifies(certificate, h.from) {
 		why = refusedIdentity
 	}
 	if _, err := conn.Write(h.appendAnswer(nil, why)); err != nil {
@@ -146,8 +157,9 @@ func (s *server) handshake(raw net.Conn) (net.Conn, hello, error) {
 	return conn, h, nil
 }
 
-// refuse counts a handshake that failed, and logs it once a minute for each reason and machine.
-func (s *server) refuse(conn net.Conn, err error) {
+// refuse counts a handshake that failed, of who claims to be from, and logs it once a minute for each
+// reason and machine.
+func (s *server) refuse(conn net.Conn, from consensus.NodeID, err error) {
 	if s.ctx.Err() != nil {
 		return
 	}
@@ -158,52 +170,6 @@ func (s *server) refuse(conn net.Conn, err error) {
 		host = remote
 	}
 	if s.t.refusals.allows(time.Now(), host+" "+err.Error()) {
-		s.t.opt.Logger.Warn("transport: refused a connection", "id", s.t.opt.ID, "remote", remote, "error", err)
-	}
-}
-
-// A line is the connection for messages from one node: one at a time, the latest. Its predecessor is
-// closed, and may still be in a call of the handler: until that returns the latest waits.
-type line struct {
-	hangUp func()        // closes the latest
-	slot   chan struct{} // one slot, taken by who delivers
-	users  int           // connections that deliver or wait
-}
-
-// messages receives on conn once it is from's turn on it.
-func (s *server) messages(conn net.Conn, from consensus.NodeID) error {
-	ctx, cancel := context.WithCancel(s.ctx)
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { hangUp(conn) })()
-	l := s.take(from, cancel)
-	defer s.leave(from, l)
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case l.slot <- struct{}{}:
-		defer func() { <-l.slot }()
-	}
-	return s.receive(conn, from)
-}
-
-func (s *server) take(from consensus.NodeID, hangUp func()) *line {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := s.lines[from]
-	if l == nil {
-		l = &line{slot: make(chan struct{}, 1), hangUp: func() {}}
-		s.lines[from] = l
-	}
-	l.hangUp()
-	l.hangUp = hangUp
-	l.users++
-	return l
-}
-
-func (s *server) leave(from consensus.NodeID, l *line) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l.users--; l.users == 0 {
-		delete(s.lines, from)
+		s.t.opt.Logger.Warn("transport: refused a connection", "id", s.t.opt.ID, "remote", remote, "node", from, "error", err)
 	}
 }

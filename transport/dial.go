@@ -1,12 +1,12 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"time"
 )
 
 var (
@@ -42,30 +42,23 @@ func (t *TCP) reach(ctx context.Context, p *peer, address string, purpose uint8)
 	if err != nil {
 		return nil, err
 	}
-	conn := raw
+	defer context.AfterFunc(ctx, func() { raw.Close() })()
+	conn, err := t.introduce(ctx, raw, hello{minVersion, maxVersion, purpose, t.opt.Cluster, t.opt.ID, p.id})
+	if err == nil && ctx.Err() == nil {
+		return conn, nil
+	}
+	raw.Close()
+	return nil, fmt.Errorf("%s: %w", target, cmp.Or(ctx.Err(), err))
+}
+
+// introduce does the dialling side's handshake.
+func (t *TCP) introduce(ctx context.Context, conn net.Conn, h hello) (net.Conn, error) {
 	if t.opt.TLS != nil {
-		conn = tls.Client(raw, t.identity().client(p.id))
+		c, err := secure(ctx, conn, tls.Client, t.identity().client(h.to))
+		if err != nil {
+			return nil, err
+		}
+		conn = c
 	}
-	stop := context.AfterFunc(ctx, func() { raw.Close() })
-	err = greet(conn, hello{minVersion, maxVersion, purpose, t.opt.Cluster, t.opt.ID, p.id})
-	if !stop() {
-		err = ctx.Err()
-	}
-	if err != nil {
-		raw.Close()
-		return nil, fmt.Errorf("%s: %w", target, err)
-	}
-	return conn, nil
+	return conn, greet(conn, h)
 }
-
-// hangUp closes conn at once. There is no farewell, which could block: a frame that ends early is
-// told from one that does not by the frame itself.
-func hangUp(conn net.Conn) {
-	if c, ok := conn.(*tls.Conn); ok {
-		conn = c.NetConn()
-	}
-	conn.Close()
-}
-
-// deadline gives what is done with conn until the next call the timeout.
-func (t *TCP) deadline(conn net.Conn) { conn.SetDeadline(time.Now().Add(t.opt.Timeout)) }

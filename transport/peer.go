@@ -29,6 +29,9 @@ type peer struct {
 	stats   PeerStats
 }
 
+// maxSpare is for how many messages an empty batch keeps memory.
+const maxSpare = 4096
+
 // A batch is messages that are sent together.
 type batch struct {
 	msgs   []consensus.Message
@@ -46,8 +49,11 @@ func (b *batch) add(m *consensus.Message, size int) {
 	b.bytes += size
 }
 
-// reset empties b and keeps its memory, not what that points to.
+// reset empties b and keeps its memory, unless that is a lot, but not what it points to.
 func (b *batch) reset() {
+	if cap(b.msgs) > maxSpare {
+		*b = batch{}
+	}
 	clear(b.msgs)
 	b.msgs, b.ranges, b.bytes = b.msgs[:0], b.ranges[:0], 0
 }
@@ -86,14 +92,12 @@ func (p *peer) enqueue(msgs []consensus.Message) {
 	signal(p.wake)
 }
 
-// take returns all that is queued, and makes the memory of old, whose messages have been written,
-// the new queue's.
-func (p *peer) take(old batch) batch {
-	old.reset()
+// take returns all that is queued, and makes the memory of spare, which is empty, the new queue's.
+func (p *peer) take(spare batch) batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b := p.queue
-	p.queue, p.writing = old, b.bytes
+	p.queue, p.writing = spare, b.bytes
 	return b
 }
 
@@ -106,7 +110,7 @@ func (p *peer) setAddress(address string) {
 	}
 	p.address = address
 	if p.conn != nil {
-		hangUp(p.conn)
+		p.conn.Close()
 	}
 	signal(p.kick)
 }
@@ -128,6 +132,7 @@ func (p *peer) use(conn net.Conn, address string) error {
 		return errMoved
 	}
 	p.conn, p.stats.LastError = conn, ""
+	p.stats.Connects++
 	signal(p.wake) // for what is queued
 	return nil
 }
@@ -166,7 +171,8 @@ func (p *peer) sent(x Traffic) {
 }
 
 // written notes that the batch that was taken has been written.
-func (p *peer) written() {
+func (p *peer) written(b *batch) {
+	b.reset()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.writing = 0

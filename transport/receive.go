@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net"
+	"time"
 
 	"github.com/consensus-go/consensus"
 )
@@ -20,8 +21,7 @@ type inbox struct {
 // receive delivers the messages of a connection until it breaks, or breaks a rule.
 func (s *server) receive(conn net.Conn, from consensus.NodeID) error {
 	in := inbox{server: s, from: from}
-	frames := newFrameReader(conn, s.t.opt.Timeout, s.t.maxFrame(), readBuffer)
-	asked := false // whether we are alive
+	frames := newFrameReader(&answeringConn{Conn: conn, t: s.t}, s.t.opt.Timeout, s.t.maxFrame(), readBuffer)
 	for {
 		payload, apart, err := frames.next()
 		if err != nil {
@@ -32,18 +32,28 @@ func (s *server) receive(conn net.Conn, from consensus.NodeID) error {
 		}
 		s.t.stats.framesReceived.Add(1)
 		s.t.stats.bytesReceived.Add(uint64(headerSize + len(payload)))
-		asked = asked || len(payload) == 0
-		if frames.ready() {
-			continue
-		}
-		in.deliver()
-		if asked {
-			asked = false
-			if err := s.t.write(conn, emptyFrame); err != nil {
-				return err
-			}
+		if !frames.ready() {
+			in.deliver()
 		}
 	}
+}
+
+// An answeringConn says that this node is alive, now and then, while something arrives.
+type answeringConn struct {
+	net.Conn
+	t    *TCP
+	last time.Time // when it has said so
+}
+
+func (c *answeringConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if now := time.Now(); err == nil && now.Sub(c.last) >= c.t.opt.Timeout/(2*aliveFraction) {
+		c.last = now
+		if c.t.write(c.Conn, emptyFrame) != nil {
+			c.Conn.Close() // the next Read tells
+		}
+	}
+	return n, err
 }
 
 // unpack takes the messages out of a frame. What a message is given to keep is its own: its entries

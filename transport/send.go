@@ -62,7 +62,7 @@ func (p *peer) connect(ctx context.Context, tries *backoff) error {
 	if err != nil {
 		return err
 	}
-	defer hangUp(conn)
+	defer conn.Close()
 	if err := p.use(conn, address); err != nil {
 		return err
 	}
@@ -70,11 +70,11 @@ func (p *peer) connect(ctx context.Context, tries *backoff) error {
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(ctx, func() { hangUp(conn) })()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	var listening sync.WaitGroup
 	listening.Go(func() { cancel(p.listen(conn)) })
 	err = p.write(ctx, conn)
-	hangUp(conn)
+	conn.Close()
 	listening.Wait()
 	return err
 }
@@ -98,6 +98,7 @@ func (p *peer) write(ctx context.Context, conn net.Conn) error {
 	var b batch
 	var buf []byte
 	for {
+		var sent Traffic
 		buf = buf[:0]
 		select {
 		case <-ctx.Done():
@@ -105,10 +106,10 @@ func (p *peer) write(ctx context.Context, conn net.Conn) error {
 		case <-p.wake:
 		case <-ticker.C:
 			buf = append(buf, emptyFrame...)
+			sent.Frames = 1
 		}
 		b = p.take(b)
 		for rest := b.msgs; len(rest) > 0 || len(buf) > 0; buf = buf[:0] {
-			var sent Traffic
 			for len(rest) > 0 && len(buf) < writeBuffer {
 				n := 0
 				buf, n = appendMessages(buf, rest)
@@ -120,8 +121,9 @@ func (p *peer) write(ctx context.Context, conn net.Conn) error {
 			}
 			sent.Bytes = uint64(len(buf))
 			p.sent(sent)
+			sent = Traffic{}
 		}
-		p.written()
+		p.written(&b)
 		if cap(buf) > 4*writeBuffer {
 			buf = nil // it was for a message larger than most
 		}

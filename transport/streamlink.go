@@ -48,7 +48,7 @@ func (l *streamLink) lost(err error) {
 // close closes the connection and waits for the reading goroutine.
 func (l *streamLink) close() {
 	l.forget()
-	hangUp(l.conn)
+	l.conn.Close()
 	<-l.gone
 }
 

@@ -107,10 +107,11 @@ func certifies(c *x509.Certificate, id consensus.NodeID) bool {
 // client is how to dial the node id.
 func (i identity) client(id consensus.NodeID) *tls.Config {
 	return &tls.Config{
-		MinVersion:   tls.VersionTLS13,
-		Certificates: []tls.Certificate{i.certificate},
-		RootCAs:      i.authorities,
-		ServerName:   nodeName(id),
+		MinVersion:                  tls.VersionTLS13,
+		DynamicRecordSizingDisabled: true,
+		Certificates:                []tls.Certificate{i.certificate},
+		RootCAs:                     i.authorities,
+		ServerName:                  nodeName(id),
 		VerifyConnection: func(s tls.ConnectionState) error {
 			if !certifies(s.PeerCertificates[0], id) {
 				return fmt.Errorf("the certificate is not that of node %d", id)
@@ -123,11 +124,12 @@ func (i identity) client(id consensus.NodeID) *tls.Config {
 // server is how to let others in. Who they are is for the handshake to find out.
 func (i identity) server() *tls.Config {
 	return &tls.Config{
-		MinVersion:             tls.VersionTLS13,
-		Certificates:           []tls.Certificate{i.certificate},
-		ClientCAs:              i.authorities,
-		ClientAuth:             tls.RequireAndVerifyClientCert,
-		SessionTicketsDisabled: true, // so that every connection proves it anew
+		MinVersion:                  tls.VersionTLS13,
+		DynamicRecordSizingDisabled: true,
+		Certificates:                []tls.Certificate{i.certificate},
+		ClientCAs:                   i.authorities,
+		ClientAuth:                  tls.RequireAndVerifyClientCert,
+		SessionTicketsDisabled:      true, // so that every connection proves it anew
 	}
 }
 

@@ -30,8 +30,8 @@ import (
 // Length is the payload's. The crc is the CRC-32C of length and payload. An empty frame says that
 // the sender is alive.
 //
-// Messages: the dialling node sends frames of messages, and an empty one now and then, which the
-// other side answers with an empty one.
+// Messages: the dialling node sends frames of messages, and an empty one now and then. The other
+// side sends an empty one now and then, as long as something arrives.
 //
 //	payload := (length:4 message) ...
 //

@@ -1,5 +1,6 @@
-// Quickstart replicates the lines of a file over three replicas in this process, stops the leader
-// halfway, goes on, brings it back, and checks that all three hold the same lines.
+// Quickstart replicates the lines of a file over three replicas, each with a disk of its own, over TCP on
+// loopback. Halfway it stops the leader, goes on, brings it back, and checks that all three hold the
+// same lines. The disks are folders of a temporary one, which is removed at the end.
 //
 //	go run ./examples/quickstart [-protocol raft|paxos] [FILE]
 //
@@ -17,8 +18,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -75,9 +78,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return 2
 	}
 	fmt.Fprintf(stdout, "%s of %s, three replicas, %s\n", count(lines), source, *protocol)
-	d := &demo{engine: engine, out: stdout, start: time.Now(), network: transport.NewNetwork()}
-	defer d.close()
-	if err := d.play(context.Background(), lines); err != nil {
+	d := &demo{engine: engine, out: stdout, start: time.Now()}
+	if err := d.run(lines); err != nil {
 		fmt.Fprintln(stderr, "quickstart:", err)
 		return 1
 	}
@@ -154,7 +156,9 @@ func (t *text) read() []string {
 // A replica is one host with one group. Its disk outlives it.
 type replica struct {
 	id    consensus.NodeID
-	disk  *storage.Memory
+	dir   string
+	disk  *storage.Disk
+	net   *transport.TCP
 	host  *consensus.Host // nil while it is down
 	group *consensus.Group
 	text  *text
@@ -165,15 +169,28 @@ type demo struct {
 	engine   consensus.NewEngine
 	out      io.Writer
 	start    time.Time
-	network  *transport.Network
 	replicas []*replica
+}
+
+// run plays the story in a folder of its own.
+func (d *demo) run(lines []string) error {
+	dir, err := os.MkdirTemp("", "quickstart-")
+	if err != nil {
+		return err
+	}
+	for id := consensus.NodeID(1); id <= 3; id++ {
+		d.replicas = append(d.replicas, &replica{id: id, dir: filepath.Join(dir, fmt.Sprint(id))})
+	}
+	err = d.play(context.Background(), lines)
+	for _, r := range d.replicas {
+		err = errors.Join(err, d.down(r))
+	}
+	return errors.Join(err, os.RemoveAll(dir))
 }
 
 // play is the whole story.
 func (d *demo) play(ctx context.Context, lines []string) error {
-	for id := consensus.NodeID(1); id <= 3; id++ {
-		r := &replica{id: id, disk: storage.NewMemory()}
-		d.replicas = append(d.replicas, r)
+	for _, r := range d.replicas {
 		if err := d.up(r, (*consensus.Host).Create); err != nil {
 			return err
 		}
@@ -210,10 +227,23 @@ func (d *demo) play(ctx context.Context, lines []string) error {
 
 // up starts a replica that is down: enter is Create or Open.
 func (d *demo) up(r *replica, enter func(*consensus.Host, consensus.GroupConfig) (*consensus.Group, error)) (err error) {
-	r.text = new(text)
-	r.host, err = consensus.Start(consensus.HostConfig{ID: r.id, Storage: r.disk, Transport: d.network.Node(r.id)})
-	if err != nil {
+	if r.disk, err = storage.Open(r.dir, storage.Options{Node: r.id, Cluster: cluster}); err != nil {
 		return err
+	}
+	// A real cluster would name the addresses of all nodes in TCPOptions.Peers, and authenticate them.
+	if r.net, err = transport.Listen("127.0.0.1:0", transport.TCPOptions{ID: r.id, Cluster: cluster, Plaintext: true}); err != nil {
+		return errors.Join(err, r.disk.Close())
+	}
+	for _, other := range d.replicas {
+		if other != r && other.host != nil {
+			other.net.SetAddress(r.id, r.net.Addr().String())
+			r.net.SetAddress(other.id, other.net.Addr().String())
+		}
+	}
+	r.text = new(text)
+	r.host, err = consensus.Start(consensus.HostConfig{ID: r.id, Storage: r.disk, Transport: r.net, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return errors.Join(err, r.net.Close(), r.disk.Close())
 	}
 	r.group, err = enter(r.host, consensus.GroupConfig{
 		ID:              1,
@@ -225,18 +255,17 @@ func (d *demo) up(r *replica, enter func(*consensus.Host, consensus.GroupConfig)
 	return err
 }
 
+// cluster is a number that tells these replicas from those of other clusters.
+const cluster = 2026
+
+// down stops a replica, if it is not down.
 func (d *demo) down(r *replica) error {
+	if r.host == nil {
+		return nil
+	}
 	host := r.host
 	r.host = nil
-	return host.Close()
-}
-
-func (d *demo) close() {
-	for _, r := range d.replicas {
-		if r.host != nil {
-			r.host.Close()
-		}
-	}
+	return errors.Join(host.Close(), r.net.Close(), r.disk.Close())
 }
 
 // awaitLeader returns the replica that leads and runs, as another that runs sees it.

@@ -6,16 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 )
 
-// runIn runs the program in virtual time.
+// runIn runs the program.
 func runIn(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	synctest.Test(t, func(*testing.T) { code = run(args, strings.NewReader(stdin), &out, &err) })
+	code = run(args, strings.NewReader(stdin), &out, &err)
 	return code, out.String(), err.String()
 }
 

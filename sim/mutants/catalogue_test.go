@@ -18,6 +18,7 @@ var floor = [...]struct {
 		"commit-to-last-index", "no-prev-term-check", "stale-append-reply", "match-survives-election", "ack-before-sync",
 		"ack-duplicate-before-sync", "completion-aba", "leader-counts-unsynced-self", "pre-vote-mutates", "read-before-own-commit",
 		"read-without-quorum", "joint-new-majority-only", "snapshot-loses-config", "damage-forgotten",
+		"quiet-with-lagging-follower", "quiet-never-wakes", "lease-through-quiet",
 	}},
 	{"paxos", []string{
 		"accept-any-ballot", "accept-before-sync", "accept-does-not-raise-promise", "adopt-first", "adopt-nothing", "apply-skips-hole",
@@ -28,7 +29,13 @@ var floor = [...]struct {
 		"q2-minus-one", "quorums-miss", "read-before-barrier", "read-without-quorum", "read-wrong-quorum", "replaced-vote-acknowledged",
 		"resume-after-restart", "round-one-for-others", "second-hand-ballot", "self-promise-unrecorded", "stale-promise-counted",
 		"trim-to-accepted", "votes-as-integers", "watermark-commits-anything", "watermark-of-a-beaten-leader", "wiped-rejoins",
-		"write-error-ignored",
+		"write-error-ignored", "quiet-with-lagging-follower", "quiet-never-wakes", "lease-through-quiet",
+	}},
+	{"storage", []string{
+		"crc-ignored", "damage-forgotten", "damage-is-absence", "entries-deleted-early", "folder-without-dir-sync",
+		"fsync-error-swallowed", "fsync-left-out", "fsync-retried", "moved-is-absent", "rename-without-dir-sync",
+		"segment-deleted-early", "segment-without-dir-sync", "snapshot-crc-ignored", "state-before-entries", "tail-believed",
+		"tail-comes-back", "torn-tail-accepted",
 	}},
 }
 

@@ -2,8 +2,8 @@
 //
 // A simulator that finds nothing may be one that sees nothing. Each file of the catalogue is a
 // faulty rule that a real implementation shipped, or that students write again and again;
-// `simulate mutants` compiles it into the engine and demands that the simulator finds it. It is
-// compiled with go build -overlay, so the product carries no hooks, and no file of the source is
+// `simulate mutants` compiles it into the engine and demands that the simulator finds it. Those of
+// package storage must be found by its crash tests. It is compiled with go build -overlay, so the product carries no hooks, and no file of the source is
 // ever written to.
 //
 // # The format

@@ -2,7 +2,7 @@
 //
 //	simulate run      many seeds, on all processors, and what they exercised
 //	simulate replay   one seed again, event by event
-//	simulate mutants  bugs planted into the engine, each of which must be found
+//	simulate mutants  bugs planted into the engine, or into storage, each of which must be found
 //
 // It exits with 0 if no property was violated, with 1 if one was (or a mutant was not found),
 // and with 2 if it was called wrongly. Interrupted, it reports what was done so far.
@@ -52,7 +52,7 @@ func interruptible(ctx context.Context) context.Context {
 const usage = `usage:
   simulate run     [-protocol raft|paxos] [-profile swarm] [-seeds 1000] [-start 1] [-nodes N] [-for 60s] [-first] [-json]
   simulate replay  -seed N [-protocol raft|paxos] [-profile swarm] [-nodes N] [-for 30s] [-trace]
-  simulate mutants [-protocol raft|paxos] [-dir DIR] [-only NAME] [-json]
+  simulate mutants [-protocol raft|paxos|storage] [-dir DIR] [-only NAME] [-json]
 simulate COMMAND -h says what the flags mean.
 `
 

@@ -1,0 +1,156 @@
+package sim_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/sim/enginetest"
+)
+
+var trio = consensus.Members{Voters: []consensus.NodeID{1, 2, 3}}
+
+// everyEngine tests f with a group of each engine that has elected a leader.
+func everyEngine(t *testing.T, m consensus.Members, f func(*testing.T, *gauge)) {
+	for _, o := range engines {
+		t.Run(o.Name, func(t *testing.T) { f(t, found(t, o.Protocol, m, 1)) })
+	}
+}
+
+// quiet reports whether every replica says that it needs no tick.
+func (g *gauge) quiet() bool {
+	for _, n := range g.Nodes {
+		if n.Engine == nil || !n.Engine.Status().Quiet {
+			return false
+		}
+	}
+	return true
+}
+
+// sleep lets time pass at the nodes without a tick, once they are quiet.
+func (g *gauge) sleep(t *testing.T, d enginetest.Instant) {
+	g.until(5*enginetest.ElectionTimeout, g.quiet)
+	require.True(t, g.quiet())
+	for _, n := range g.Nodes {
+		n.Now += d
+	}
+}
+
+func wake(n *enginetest.Node, heard enginetest.Instant) {
+	n.Input(func() { n.Engine.Wake(n.Now, heard) })
+}
+
+func TestAnIdleGroupComesToRest(t *testing.T) {
+	everyEngine(t, trio, func(t *testing.T, g *gauge) {
+		g.until(2*enginetest.ElectionTimeout, g.quiet)
+		require.True(t, g.quiet())
+	})
+}
+
+// TestWhatHappensWhileTheyAgreeKeepsALeaderAwake: the followers have agreed to be quiet when there is a proposal,
+// which wakes them, and only then the leader gets their answers.
+func TestWhatHappensWhileTheyAgreeKeepsALeaderAwake(t *testing.T) {
+	everyEngine(t, trio, func(t *testing.T, g *gauge) {
+		leader := g.leader()
+		agreed := func() bool {
+			return slices.ContainsFunc(g.Nodes, func(n *enginetest.Node) bool { return n != leader && n.Engine.Status().Quiet })
+		}
+		g.Propose(leader.ID(), "a")
+		for g.deliver() {
+		}
+		for !agreed() {
+			for _, n := range g.Nodes {
+				n.Tick(enginetest.Heartbeat / 10)
+			}
+			for !agreed() && g.deliver() {
+			}
+		}
+		require.False(t, leader.Engine.Status().Quiet, "it has no answer yet")
+		g.Propose(leader.ID(), "b")
+		g.until(enginetest.ElectionTimeout/2, func() bool {
+			require.False(t, leader.Engine.Status().Quiet)
+			return false
+		})
+	})
+}
+
+func TestAFollowerThatIsDownKeepsItsGroupAwake(t *testing.T) {
+	everyEngine(t, trio, func(t *testing.T, g *gauge) {
+		for _, n := range g.Nodes {
+			if n != g.leader() {
+				n.Crash(0)
+				break
+			}
+		}
+		g.until(enginetest.Heartbeat, func() bool { return false })
+		g.until(10*enginetest.ElectionTimeout, func() bool {
+			require.False(t, g.leader().Engine.Status().Quiet)
+			return false
+		})
+	})
+}
+
+func TestAWokenLeaderGoesOnLeading(t *testing.T) {
+	everyEngine(t, trio, func(t *testing.T, g *gauge) {
+		l := g.leader()
+		g.sleep(t, 100*enginetest.ElectionTimeout)
+		for _, n := range g.Nodes {
+			wake(n, n.Now)
+		}
+		g.until(10*enginetest.ElectionTimeout, func() bool { return g.leader() != l })
+		require.Same(t, l, g.leader())
+	})
+}
+
+func TestAWokenFollowerWakesItsLeader(t *testing.T) {
+	everyEngine(t, trio, func(t *testing.T, g *gauge) {
+		l := g.leader()
+		g.sleep(t, 100*enginetest.ElectionTimeout)
+		f := g.Nodes[l.ID()%3]
+		wake(f, f.Now)
+		called := false
+		for _, p := range g.Flight {
+			called = called || p.To == l.ID()
+		}
+		require.True(t, called)
+	})
+}
+
+func TestAGroupWhoseLeadersHostIsLostElectsInTheOrdinaryTime(t *testing.T) {
+	everyEngine(t, trio, func(t *testing.T, g *gauge) {
+		g.sleep(t, 100*enginetest.ElectionTimeout)
+		g.leader().Crash(0)
+		for _, n := range g.Nodes {
+			if n.Engine != nil {
+				wake(n, n.Now-enginetest.ElectionTimeout)
+			}
+		}
+		g.until(4*enginetest.ElectionTimeout, func() bool { return g.leader() != nil })
+		require.NotNil(t, g.leader())
+	})
+}
+
+// TestQuietExtendsNoLease is what a lease that Wake had renewed would break: nobody has followed the leader since.
+func TestQuietExtendsNoLease(t *testing.T) {
+	m := trio
+	m.Lease = time.Duration(enginetest.ElectionTimeout)
+	everyEngine(t, m, func(t *testing.T, g *gauge) {
+		l := g.leader()
+		read := func(id uint64) (answered bool) {
+			l.Input(func() { require.NoError(t, l.Engine.Read(id)) })
+			for _, r := range l.Reads {
+				answered = answered || r.ID == id
+			}
+			return answered
+		}
+		require.True(t, read(1))
+		g.until(enginetest.ElectionTimeout/2, func() bool { return false })
+		g.sleep(t, 2*enginetest.ElectionTimeout)
+		wake(l, l.Now)
+		l.Tick(0)
+		require.False(t, read(2))
+	})
+}

@@ -1,0 +1,39 @@
+package storage
+
+import (
+	"encoding/binary"
+
+	"github.com/consensus-go/consensus"
+)
+
+// A Piece is a record in a segment: what a test of damage wants to know of it.
+type Piece struct {
+	Offset, Size int64
+	Group        consensus.GroupID // 0: it is a roster
+	Number       uint64
+}
+
+// Pieces are the records in b, all of a segment's file, whose head must be whole.
+func Pieces(b []byte) (ps []Piece) {
+	var h head
+	if _, ok := h.decode(b); !ok {
+		panic("a segment without a head")
+	}
+	for _, f := range scan(b, seedOf(h.incarnation, h.number), nil) {
+		ps = append(ps, Piece{f.offset, f.size, f.record.group, f.record.number})
+	}
+	return ps
+}
+
+// Reversion makes a head of a file, which begins with a magic, a checksum of all after it, and a
+// version, one of the next format.
+func Reversion(b []byte) {
+	binary.LittleEndian.PutUint32(b[12:], formatVersion+1)
+	binary.LittleEndian.PutUint32(b[8:], checksum(b[12:]))
+}
+
+// How long the heads of a segment and of a record are.
+const (
+	HeadSize       = headSize
+	RecordHeadSize = recordSize
+)
