@@ -201,10 +201,11 @@ func TestADurableStateMachineThatLostItsDataIsNotOpened(t *testing.T) {
 
 func TestASyncThatFailsStopsTheGroup(t *testing.T) {
 	inLibrary(t, func(c *cluster) {
-		n := c.follower()
+		n := c.leader()
 		n.shelf.fails = errDisk
-		c.write(nil, 100)
-		<-n.group.Done()
+		for n.group.Err() == nil {
+			n.group.Propose(background, make([]byte, 100))
+		}
 		require.ErrorIs(t, n.group.Err(), consensus.ErrStopped)
 		require.ErrorIs(t, n.group.Err(), errDisk)
 	})
