@@ -228,3 +228,30 @@ func TestAStateThatIsAheadOfItsLogIsSentAsSuch(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c", "d"}, other.commands)
 }
+
+// TestWhichSessionIsClosedDependsOnNoRestart: one replica knows what it answered, the other has lost it.
+func TestWhichSessionIsClosedDependsOnNoRestart(t *testing.T) {
+	limits := SessionLimits{SessionBytes: 2 * (answerOverhead + MaxDurableAnswer)}
+	var log []Entry
+	for i := range Index(3) {
+		log = append(log, Entry{Index: i + 1, Kind: EntrySessionOpen})
+	}
+	for i, size := range []int{1, 2 * MaxDurableAnswer, 10} {
+		c := SessionCommand{Session: uint64(i + 1), Sequence: 1, Data: bytes.Repeat([]byte("a"), size)}
+		log = append(log, Entry{Index: Index(i + 4), Kind: EntrySessionCommand, Data: c.AppendTo(nil)})
+	}
+	disk := new(vaultDisk)
+	first := NewMachine(disk.open(), limits)
+	_, err := first.Apply(log, nil)
+	require.NoError(t, err)
+	require.NoError(t, first.durable.Sync())
+	second := NewMachine(disk.open(), limits)
+	_, err = second.Apply(log, nil)
+	require.NoError(t, err)
+	for _, m := range []*Machine{first, second} {
+		require.Nil(t, m.sessions.get(1), "there is room for two answers, and it was used least recently")
+		require.NotNil(t, m.sessions.get(2))
+		require.True(t, m.sessions.get(2).answers[0].gone, "it is too long to be kept")
+		require.NotNil(t, m.sessions.get(3))
+	}
+}

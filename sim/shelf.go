@@ -45,7 +45,7 @@ func (n *node) syncInTime() {
 // of a durable state machine, one of the Machine as it is.
 func (n *node) toSend() (consensus.SnapshotMeta, []byte) {
 	if !n.w.options.Durable || n.witness {
-		return n.disk.snapshot, n.disk.image
+		return n.disk.snapshot, n.image()
 	}
 	var b bytes.Buffer
 	meta, view, err := n.machine.Snapshot()

@@ -60,6 +60,9 @@ func (n *node) storeSnapshot(meta consensus.SnapshotMeta, view io.WriterTo) {
 // created puts a snapshot into storage, where nobody sees it until a write adopts it.
 func (n *node) created(meta consensus.SnapshotMeta, b []byte, received bool) {
 	n.slot = slot{taken: true, index: meta.Index, received: received}
+	if n.real != nil {
+		n.real.create(meta, b)
+	}
 	n.disk.created = append(n.disk.created[:0], image{meta: meta, bytes: b, received: received})
 }
 
