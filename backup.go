@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 )
 
 // A BackupMeta says what a backup is of.
@@ -21,7 +22,7 @@ type BackupMeta struct {
 //
 // With an error, what w has been given is no backup, and is refused by whoever reads it.
 func (g *Group) Backup(ctx context.Context, w io.Writer) (BackupMeta, error) {
-	if g.cfg.StateMachine == nil {
+	if g.witness {
 		return BackupMeta{}, &ConfigError{Field: "StateMachine", Value: "nil", Reason: "a witness keeps no state"}
 	}
 	if err := g.Read(ctx); err != nil {
@@ -57,7 +58,13 @@ func (g *Group) Backup(ctx context.Context, w io.Writer) (BackupMeta, error) {
 	case <-ctx.Done():
 		return BackupMeta{}, context.Cause(ctx)
 	}
-	return meta, writeBackup(w, meta, func(w io.Writer) error { _, err := io.Copy(w, r); return err })
+	err := writeBackup(w, meta, func(w io.Writer) error { _, err := io.Copy(w, r); return err })
+	if err != nil {
+		g.log(slog.LevelWarn, "backup not written", indexAttr(meta.Index), errAttr(err))
+		return BackupMeta{}, err
+	}
+	g.log(slog.LevelInfo, "backup written", indexAttr(meta.Index))
+	return meta, nil
 }
 
 // backup returns a view of what the Machine is now, as the beginning of another group: a snapshot

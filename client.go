@@ -112,6 +112,8 @@ func (g *Group) insist(ctx context.Context, kind EntryKind, data []byte) (Result
 		case ctx.Err() == nil && g.passing(err):
 			unknown = unknown || errors.Is(err, ErrUnknown)
 			g.rest(ctx)
+		case errors.Is(err, ErrStaleSequence):
+			return Result{}, err // an earlier attempt was applied, whatever was known of it
 		case unknown && ctx.Err() != nil:
 			return Result{}, fmt.Errorf("%w: %w", ErrUnknown, ctx.Err())
 		case unknown:
@@ -125,7 +127,7 @@ func (g *Group) insist(ctx context.Context, kind EntryKind, data []byte) (Result
 // passing reports whether a request that failed with err may succeed later.
 func (g *Group) passing(err error) bool {
 	switch {
-	case errors.Is(err, ErrStopped), errors.Is(err, ErrNotLeader) && g.cfg.NoForward:
+	case errors.Is(err, ErrStopped), errors.Is(err, ErrNotLeader) && g.noForward:
 		return false
 	}
 	for _, e := range [...]error{ErrUnknown, ErrNotLeader, ErrBusy, ErrOverwritten, ErrTransferring} {
@@ -139,7 +141,7 @@ func (g *Group) passing(err error) bool {
 // rest waits between two attempts, a tenth of the election timeout.
 func (g *Group) rest(ctx context.Context) {
 	select {
-	case <-time.After(g.cfg.ElectionTimeout / 10):
+	case <-time.After(g.election / 10):
 	case <-ctx.Done():
 	case <-g.done:
 	}

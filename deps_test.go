@@ -48,7 +48,7 @@ var floors = map[string][]string{
 	"storage/storagetest":     {std, module, require_, rapid_},
 	"transport":               {std, module},
 	"transport/transporttest": {std, module, require_, assert_},
-	"sim":                     {std, module, module + "/storage", porcupine},
+	"sim":                     {std, module, module + "/storage", module + "/storage/crashfs", porcupine},
 	"sim/enginetest":          {std, module, scripts, require_, rapid_},
 	"sim/mutants":             {std, module, module + "/sim"},
 	"sim/cmd":                 {std, module, module + "/sim", module + "/sim/mutants", module + "/raft", module + "/paxos"},

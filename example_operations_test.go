@@ -155,6 +155,7 @@ func Example_replaceDeadNode() {
 	for _, id := range []consensus.NodeID{1, 2, 3} {
 		site.start(id, (*consensus.Host).Create, 1, 2, 3)
 	}
+	set(site.groups[1], "colour=red")
 	site.stop(3)
 	set(site.groups[1], "colour=green") // two of three go on
 
@@ -178,6 +179,7 @@ func Example_replaceWipedNode() {
 	for _, id := range []consensus.NodeID{1, 2, 3} {
 		site.start(id, (*consensus.Host).Create, 1, 2, 3)
 	}
+	set(site.groups[1], "colour=red")
 	site.stop(3)
 	set(site.groups[1], "colour=green") // two of three go on
 	delete(site.disks, 3)

@@ -59,7 +59,7 @@ func TestAGroupThatIsClosedCanBeOpenedAgainOnTheSameHost(t *testing.T) {
 
 func TestEveryMistakeInAConfigurationIsNamed(t *testing.T) {
 	node := transport.NewNetwork().Node(1)
-	host := consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: node}
+	host := consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: node, Logger: silent}
 	for _, x := range []struct {
 		field, value string
 		change       func(*consensus.HostConfig)

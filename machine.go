@@ -13,7 +13,11 @@ import (
 type Machine struct {
 	sm       StateMachine
 	last     SnapshotMeta // the last entry applied, and the data of the last configuration entry
+	executed Index        // the last command that the state machine has executed
 	sessions *sessions
+
+	durable DurableStateMachine // sm, if it is one
+	ahead   Index               // what it had executed before: commands up to here are passed over
 }
 
 // Applied is what became of one entry.
@@ -27,10 +31,14 @@ type Applied struct {
 	Err    error  // why a command was not applied, alike on every replica
 }
 
-// NewMachine returns a Machine in its first state. With a nil StateMachine (a witness's) commands
+// NewMachine returns a Machine in its first state, whatever a DurableStateMachine has executed already. With a nil StateMachine (a witness's) commands
 // are passed over, and what they would have answered is unknown.
 func NewMachine(sm StateMachine, limits SessionLimits) *Machine {
-	return &Machine{sm: sm, sessions: newSessions(limits.withDefaults())}
+	m := &Machine{sm: sm, sessions: newSessions(limits.withDefaults())}
+	if d, ok := sm.(DurableStateMachine); ok {
+		m.durable, m.ahead, m.sessions.flat = d, d.Durable(), true
+	}
+	return m
 }
 
 // Apply applies entries, each one above the last, and appends what became of each to out. An
@@ -68,6 +76,10 @@ func (m *Machine) apply(e *Entry, a *Applied) (err error) {
 	}
 	switch e.Kind {
 	case EntryCommand:
+		if m.passes(e.Index) {
+			a.Err = ErrUnknown
+			break
+		}
 		a.Result, err = m.command(Command{e.Index, e.Data})
 	case EntrySessionOpen:
 		m.sessions.open(uint64(e.Index))
@@ -94,19 +106,25 @@ func (m *Machine) sessionCommand(e *Entry) (result Result, refused, err error) {
 	}
 	at, known := s.find(c.Sequence)
 	switch {
+	case known && s.answers[at].gone:
+		return Result{}, ErrStaleSequence, nil
 	case known:
 		return s.answers[at].result.clone(), nil, nil
 	case len(s.answers) == m.sessions.limits.Answers:
 		return Result{}, ErrBusy, nil
+	case m.passes(e.Index):
+		m.sessions.keep(s, at, stored{sequence: c.Sequence, gone: true})
+		return Result{}, ErrStaleSequence, nil
 	}
 	if result, err = m.command(Command{e.Index, c.Data}); err == nil {
-		m.sessions.keep(s, at, c.Sequence, result)
+		m.sessions.keep(s, at, stored{sequence: c.Sequence, result: result.clone()})
 	}
 	return result, nil, err
 }
 
 // command has the user's code execute a command.
 func (m *Machine) command(c Command) (result Result, err error) {
+	m.executed = c.Index
 	defer recovered("Apply", &err)
 	return m.sm.Apply(c), nil
 }
@@ -125,7 +143,7 @@ func recovered(method string, err *error) {
 // Index is the last entry applied.
 func (m *Machine) Index() Index { return m.last.Index }
 
-// Snapshot returns what the Machine is now; WriteTo may run while it goes on, once.
+// Snapshot returns all of what the Machine is now; WriteTo may run while it goes on, once.
 func (m *Machine) Snapshot() (SnapshotMeta, io.WriterTo, error) {
 	v := &view{}
 	if m.sm != nil {
@@ -133,7 +151,7 @@ func (m *Machine) Snapshot() (SnapshotMeta, io.WriterTo, error) {
 			return SnapshotMeta{}, nil, err
 		}
 	}
-	v.head = m.appendHead(nil)
+	v.head = m.appendHead(nil, true)
 	return m.last, v, nil
 }
 
@@ -144,9 +162,17 @@ func (m *Machine) Restore(meta SnapshotMeta, r io.Reader) (err error) {
 		m.last = meta
 		return nil
 	}
-	if err := m.readHead(meta, r); err != nil {
+	was := m.executed
+	whole, err := m.readHead(meta, r)
+	if err != nil {
 		return err
 	}
 	defer recovered("Restore", &err)
+	if m.durable != nil && m.surpasses(was) {
+		return nil
+	}
+	if !whole {
+		return fmt.Errorf("%w: the snapshot at %d goes with a DurableStateMachine that has command %d on disk", ErrMalformed, meta.Index, m.executed)
+	}
 	return m.sm.Restore(r)
 }

@@ -91,20 +91,20 @@ type session struct {
 type stored struct {
 	sequence uint64
 	result   Result
+	gone     bool // the command was executed in an earlier life, which kept no result
 }
-
-func (a *stored) size() int { return answerOverhead + len(a.result.Data) }
 
 // sessions are those of a group. They are a pure function of the log and the limits.
 type sessions struct {
 	limits SessionLimits
 	byID   map[uint64]*session
+	flat   bool    // answers count alike: see size
 	bytes  int     // that all answers count for
 	root   session // of the ring by last use: root.newer is the least recently used
 }
 
 func newSessions(limits SessionLimits) *sessions {
-	t := &sessions{limits: limits, byID: make(map[uint64]*session)}
+	t := &sessions{limits: limits}
 	t.root.older, t.root.newer = &t.root, &t.root
 	return t
 }
@@ -115,6 +115,9 @@ func (t *sessions) open(id uint64) *session {
 		t.remove(t.root.newer)
 	}
 	s := &session{id: id}
+	if t.byID == nil {
+		t.byID = make(map[uint64]*session)
+	}
 	t.byID[id] = s
 	t.append(s)
 	return s
@@ -159,11 +162,20 @@ func (t *sessions) forget(s *session, oldest uint64) {
 	s.oldest = oldest
 	n, _ := s.find(oldest)
 	for i := range s.answers[:n] {
-		t.weigh(s, -s.answers[i].size())
+		t.weigh(s, -t.size(&s.answers[i]))
 	}
 	kept := copy(s.answers, s.answers[n:])
 	clear(s.answers[kept:])
 	s.answers = s.answers[:kept]
+}
+
+// size is what an answer counts for. Those of a DurableStateMachine count alike, whatever they say: a replica that
+// has started again does not know them all, and must evict the same sessions as the others.
+func (t *sessions) size(a *stored) int {
+	if t.flat {
+		return answerOverhead
+	}
+	return answerOverhead + len(a.result.Data)
 }
 
 // weigh notes that the answers of s count for so many bytes more.
@@ -181,11 +193,10 @@ func (s *session) find(sequence uint64) (at int, known bool) {
 // clone returns a result that shares no bytes with r.
 func (r Result) clone() Result { return Result{r.Value, bytes.Clone(r.Data)} }
 
-// keep stores an answer of s, the most recently used session, where find said: a copy, as the
-// caller's bytes are the caller's.
-func (t *sessions) keep(s *session, at int, sequence uint64, r Result) {
-	s.answers = slices.Insert(s.answers, at, stored{sequence, r.clone()})
-	t.weigh(s, s.answers[at].size())
+// keep stores an answer of s, the most recently used session, where find said. Its bytes must be its own.
+func (t *sessions) keep(s *session, at int, a stored) {
+	s.answers = slices.Insert(s.answers, at, a)
+	t.weigh(s, t.size(&s.answers[at]))
 	for least := t.root.newer; t.bytes > t.limits.SessionBytes && (least != s || len(s.answers) > 1); least = t.root.newer {
 		t.remove(least)
 	}

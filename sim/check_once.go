@@ -38,7 +38,7 @@ func (w *World) checkOutcomes(n *node, es []consensus.Entry) {
 				n.id, e.Index, e.Kind, got.effect, got.err, got.result, want.effect, want.err, want.result, want.of)
 			return
 		}
-		if want.of != 0 && want.of <= n.restoredAt {
+		if want.of != 0 && want.of <= n.state.restored {
 			w.mark(MarkRetryRestored)
 		}
 	}

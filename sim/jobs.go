@@ -112,11 +112,10 @@ func (n *node) restored(meta consensus.SnapshotMeta) {
 		return
 	}
 	meta = n.disk.snapshot
-	if err := n.machine.Restore(meta, bytes.NewReader(n.disk.image)); err != nil {
+	if err := n.machine.Restore(meta, bytes.NewReader(n.image())); err != nil {
 		n.w.fail("restore", "node %d cannot restore the snapshot at %d: %v", n.id, meta.Index, err)
 		return
 	}
-	n.restoredAt = meta.Index
 	if n.slot.received && n.slot.index == meta.Index {
 		n.slot = slot{}
 	}

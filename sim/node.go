@@ -17,19 +17,19 @@ type node struct {
 	witness bool // has no state machine: a witness, when it is anything
 	founder bool // of the group, with the disk that it has
 
-	up         bool
-	life       uint32 // counts starts and crashes: events of an older life do not happen
-	engine     consensus.Engine
-	replica    *consensus.Replica
-	machine    *consensus.Machine
-	state      *audit          // nil at a witness
-	restoredAt consensus.Index // the snapshot that the Machine was made of last
-	waiting    []request
-	jobs       jobs
-	slot       slot
-	sleep      sleep
+	up      bool
+	life    uint32 // counts starts and crashes: events of an older life do not happen
+	engine  consensus.Engine
+	replica *consensus.Replica
+	machine *consensus.Machine
+	state   *audit // nil at a witness
+	waiting []request
+	jobs    jobs
+	slot    slot
+	sleep   sleep
 
 	disk        disk
+	real        *realDisk // nil: the disk is only modelled
 	lost        lostDisk
 	unsure      consensus.Index // what is up to here was damaged, and may not be repaired yet
 	lostTerm    consensus.Term  // in that case, the term with which the disk was found since, last
@@ -66,7 +66,7 @@ func (n *node) reset(w *World, i int) {
 	n.founder = i < w.plan.founders
 	n.witness = w.plan.witness && i == w.plan.founders-1 || !n.founder && w.dice.chance(ChooseIdentity, 200)
 	n.jobs.reset()
-	n.disk.format(w.dice.id())
+	n.format()
 	n.lost = lostDisk{}
 	n.clock = clock{rate: w.rate()}
 }
@@ -86,7 +86,11 @@ func (n *node) start() {
 	n.jobs.reset()
 	n.clock = clock{since: w.now, reading: consensus.Instant(w.dice.between(ChooseIdentity, 0, time.Minute)), rate: n.clock.rate}
 
-	rec := n.disk.recover()
+	rec := n.recover()
+	if w.failed() {
+		n.up = false
+		return
+	}
 	cfg := consensus.EngineConfig{
 		ID: n.id, Group: group, Witness: n.witness,
 		ElectionTimeout: w.plan.election, HeartbeatInterval: w.plan.heartbeat,
@@ -128,9 +132,9 @@ func (n *node) boot(meta consensus.SnapshotMeta) {
 		n.state = newAudit(n)
 		sm = n.state
 	}
-	n.machine, n.restoredAt = consensus.NewMachine(sm, n.w.plan.limits), meta.Index
+	n.machine = consensus.NewMachine(sm, n.w.plan.limits)
 	if meta.Index != 0 {
-		if err := n.machine.Restore(meta, bytes.NewReader(n.disk.image)); err != nil {
+		if err := n.machine.Restore(meta, bytes.NewReader(n.image())); err != nil {
 			n.w.fail("restore", "node %d cannot restore the snapshot at %d that it stored: %v", n.id, meta.Index, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/storage/crashfs"
 )
 
 // A plan is what one seed draws before it begins: sizes, timings, probabilities (in 1/parts),
@@ -20,6 +21,7 @@ type plan struct {
 	maxMessage, maxInflight   int
 	snapshotSize              int // 0: no snapshots
 	retention                 int // entries that storage keeps below its snapshot
+	segment, sector           int // of a real disk, in bytes
 	limits                    consensus.SessionLimits
 	retry                     time.Duration // of the replica
 	noForward                 bool
@@ -92,6 +94,9 @@ func (d dice) draw(o *Options) plan {
 	if o.Profile == Storm {
 		p.founders, p.spares, p.witness, p.operations = 5, 0, false, 50
 		p.commitQuorum = min(p.commitQuorum, 4)
+	}
+	if o.Storage {
+		p.segment, p.sector = d.oneOf(1000, 4000, 20_000, 100_000), d.oneOf(64, crashfs.Sector)
 	}
 	if o.For != 0 {
 		p.length = o.For

@@ -25,13 +25,13 @@ func (w *wire) Read(b []byte) (int, error)  { return w.in.Read(b[:min(len(b), w.
 func (w *wire) Write(b []byte) (int, error) { return w.out.Write(b) }
 
 // parsed is the commands that come through the guard, what was wrong, and what the client is told.
-func parsed(sent string, piece int) (commands []string, err error, told string) {
+func parsed(sent string, piece int) (commands []string, told string, err error) {
 	w := &wire{in: bytes.NewReader([]byte(sent)), piece: piece}
 	in := redcon.NewReader(&guardedConn{Conn: w})
 	for {
 		c, err := in.ReadCommand()
 		if err != nil {
-			return commands, err, w.out.String()
+			return commands, w.out.String(), err
 		}
 		commands = append(commands, string(bytes.Join(c.Args, []byte(" "))))
 	}
@@ -40,7 +40,7 @@ func parsed(sent string, piece int) (commands []string, err error, told string) 
 func TestRequestsComeThroughHoweverTheyArrive(t *testing.T) {
 	sent := string(encode([]string{"SET", "a", "two\r\nlines"})) + "PING\r\n" + string(encode([]string{"GET", ""})) + "PING hello\n" + string(encode([]string{"DBSIZE"}))
 	for piece := 1; piece <= len(sent); piece++ {
-		commands, err, told := parsed(sent, piece)
+		commands, told, err := parsed(sent, piece)
 		require.Equal(t, io.EOF, err)
 		require.Equal(t, []string{"SET a two\r\nlines", "PING", "GET ", "PING hello", "DBSIZE"}, commands)
 		require.Empty(t, told)
@@ -63,7 +63,7 @@ func TestARequestThatBreaksTheRulesIsRefusedInTheWordsOfRedis(t *testing.T) {
 		"*4\r\n" + strings.Repeat(fmt.Sprintf("$%d\r\n%s\r\n", maxBulk, make([]byte, maxBulk)), 4): "invalid bulk length",
 	} {
 		for _, piece := range []int{1 + len(sent)/1000, len(sent) + 100} {
-			commands, err, told := parsed("PING\r\n"+sent, piece)
+			commands, told, err := parsed("PING\r\n"+sent, piece)
 			require.Error(t, err)
 			require.Equal(t, []string{"PING"}, commands, "what came before is executed")
 			require.Contains(t, told+"; "+err.Error(), says) // the parser finds some of it first
@@ -77,7 +77,7 @@ func TestNoBytesBreakTheParser(t *testing.T) {
 			rapid.SampledFrom([]string{"*", "$", "\r\n", "\n", "\"", "'", "\\", "0", "1", "2", "-1", "99999999999", "9223372036854775807", "PING", " ", "\x00"}),
 			rapid.StringN(0, 3, 3),
 		)).Draw(t, "sent")
-		_, err, _ := parsed(strings.Join(parts, ""), rapid.IntRange(1, 50).Draw(t, "piece"))
+		_, _, err := parsed(strings.Join(parts, ""), rapid.IntRange(1, 50).Draw(t, "piece"))
 		require.Error(t, err, "the connection ends in the end")
 	})
 }

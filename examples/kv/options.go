@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,8 +24,6 @@ type options struct {
 	insecure           bool
 	metrics            string
 }
-
-var demoMembers = consensus.Members{Voters: []consensus.NodeID{1, 2, 3}}
 
 // parseOptions says on stderr what is wrong, with the usage.
 func parseOptions(args []string, stderr io.Writer) (*options, error) {
@@ -121,20 +118,4 @@ func (o *options) parsePeers(peers string) error {
 		o.node.members.Voters = append(o.node.members.Voters, id)
 	}
 	return nil
-}
-
-// listenAbove listens i ports above the one of address, unless that is 0.
-func listenAbove(address string, i int) (net.Listener, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		return nil, err
-	}
-	if n != 0 {
-		n += i
-	}
-	return net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(n)))
 }

@@ -2,10 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"os"
 
 	"github.com/consensus-go/consensus/storage"
 	"github.com/consensus-go/consensus/transport"
@@ -86,57 +84,4 @@ func (o *options) network() (*transport.TCP, error) {
 		}
 	}
 	return transport.Listen(o.bind, t)
-}
-
-// A demo is a cluster of three nodes in this process, with their data in a folder that goes with it.
-type demo struct {
-	dir       string
-	processes []*process
-}
-
-// startDemo serves clients at the address of the options and the two ports above it or, at port 0,
-// at any three. Between the nodes there is TLS, as it should be.
-func startDemo(o *options) (_ *demo, err error) {
-	d := &demo{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.close())
-		}
-	}()
-	if d.dir, err = os.MkdirTemp("", "kv-demo-"); err != nil {
-		return nil, err
-	}
-	authority := transport.NewDemoAuthority()
-	var networks []*transport.TCP
-	for i, id := range demoMembers.Voters {
-		cfg := o.node
-		cfg.id, cfg.members = id, demoMembers
-		network, err := transport.Listen("127.0.0.1:0", transport.TCPOptions{ID: id, Cluster: o.cluster, TLS: authority.TLS(id), Logger: cfg.log})
-		if err != nil {
-			return nil, err
-		}
-		for j, other := range networks {
-			network.SetAddress(demoMembers.Voters[j], other.Addr().String())
-			other.SetAddress(id, network.Addr().String())
-		}
-		networks = append(networks, network)
-		clients, err := listenAbove(o.listen, i)
-		if err != nil {
-			return nil, errors.Join(err, network.Close())
-		}
-		p, err := startProcess(cfg, o.cluster, fmt.Sprintf("%s/%d", d.dir, id), network, clients)
-		if err != nil {
-			return nil, err
-		}
-		d.processes = append(d.processes, p)
-	}
-	return d, nil
-}
-
-func (d *demo) close() error {
-	var errs []error
-	for _, p := range d.processes {
-		errs = append(errs, p.close())
-	}
-	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
 }
