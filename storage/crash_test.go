@@ -41,6 +41,16 @@ func TestCrashAnywhereInAScript(t *testing.T) {
 	}
 }
 
+func TestCrashAnywhereInAScriptOnSegmentsOfTheUsualSize(t *testing.T) {
+	r := newRig(t, "go test ./storage -run '^TestCrashAnywhereInAScriptOnSegmentsOfTheUsualSize$'", crashfs.Sector)
+	r.segment = 0
+	r.probe = func(op crashfs.Op) { r.cut(op, 0, 1) }
+	script(r)
+	if r.failed != nil {
+		r.fatalf(r.fs, "%v", r.failed)
+	}
+}
+
 func TestCrashAnywhereInARandomWorkload(t *testing.T) {
 	for i := range *seeds {
 		seed := *firstSeed + uint64(i)
