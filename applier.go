@@ -17,20 +17,24 @@ const applyChunk = 64
 // what is sent to it, so that the leader's window for it stays full until it has caught up.
 const applyBacklog = 64 << 20
 
-// An applier drives the Machine of one group on a goroutine of its own: a state machine that is
-// slow, or stuck, holds up nothing but its own group.
+// An applier drives the Machine of one group, on a goroutine of its own while there is anything to do: a state
+// machine that is slow, or stuck, holds up nothing but its own group.
 type applier struct {
 	group   *Group
 	machine *Machine
-	wake    chan struct{}
-	chunk   [applyChunk]Applied // the goroutine's
-	backlog atomic.Int64        // bytes of entries that wait
+	backlog atomic.Int64 // bytes of entries that wait
 
 	mu      sync.Mutex
 	jobs    []applierJob
 	entries []Entry   // of the jobs that apply, one after the other
 	results []Applied // what the loop has not collected yet
 	told    bool      // the loop knows that there are results
+	running bool      // a goroutine does the jobs
+	stopped bool      // it is to end now
+
+	// The goroutine's, or the loop's while there is none: what jobs and entries trade places with.
+	spareJobs    []applierJob
+	spareEntries []Entry
 }
 
 // An applierJob is a run of entries to apply or, if do is set, anything else that must happen
@@ -40,9 +44,7 @@ type applierJob struct {
 	do      func() error
 }
 
-func newApplier(g *Group, m *Machine) *applier {
-	return &applier{group: g, machine: m, wake: make(chan struct{}, 1)}
-}
+func newApplier(g *Group, m *Machine) *applier { return &applier{group: g, machine: m} }
 
 // waiting is how many bytes of entries wait to be applied.
 func (a *applier) waiting() int { return int(a.backlog.Load()) }
@@ -51,22 +53,47 @@ func (a *applier) waiting() int { return int(a.backlog.Load()) }
 func (a *applier) apply(es []Entry) {
 	a.backlog.Add(int64(entriesSize(es)))
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.entries = append(a.entries, es...)
 	if n := len(a.jobs); n > 0 && a.jobs[n-1].do == nil {
 		a.jobs[n-1].entries += len(es)
 	} else {
 		a.jobs = append(a.jobs, applierJob{entries: len(es)})
 	}
-	a.mu.Unlock()
-	signal(a.wake)
+	a.begin()
 }
 
 // do queues a call between two entries. If it returns an error, the group stops with that.
 func (a *applier) do(f func() error) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.jobs = append(a.jobs, applierJob{do: f})
-	a.mu.Unlock()
-	signal(a.wake)
+	a.begin()
+}
+
+// begin sees to it that a goroutine does the jobs, until the group has stopped; a.mu is held.
+func (a *applier) begin() {
+	if !a.running && !a.stopped {
+		a.running = true
+		a.group.work.Add(1)
+		a.group.host.workers.begin(a)
+	}
+}
+
+// stop has nothing more done, when the group has stopped.
+func (a *applier) stop() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stopped = true
+}
+
+// rest gives back the memory of an applier that has nothing to do.
+func (a *applier) rest() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.running && len(a.results) == 0 {
+		a.jobs, a.entries, a.results, a.spareJobs, a.spareEntries = nil, nil, nil, nil, nil
+	}
 }
 
 // collect swaps the results that there are for an empty slice.
@@ -78,23 +105,25 @@ func (a *applier) collect(spare []Applied) []Applied {
 	return spare
 }
 
-// run works until ctx is done or the state machine fails. In the middle of a chunk it waits for
-// the user's code, whatever happens.
-func (a *applier) run(ctx context.Context) {
-	var jobs []applierJob
-	var entries []Entry
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-a.wake:
+// run does all jobs, in chunks that are made in chunk, until there are none, the group has stopped or the state
+// machine fails. In the middle of a chunk it waits for the user's code, whatever happens. User's code that ends
+// the goroutine (runtime.Goexit, as a failed assertion of a test does) stops the group.
+func (a *applier) run(chunk []Applied) {
+	failure := errGoexit
+	defer func() {
+		if failure != nil {
+			a.group.fail(failure)
 		}
-		a.mu.Lock()
-		jobs, a.jobs = a.jobs, jobs[:0]
-		entries, a.entries = a.entries, entries[:0]
-		a.mu.Unlock()
-		if err := a.work(ctx, jobs, entries); err != nil {
-			a.group.fail(err)
+		a.group.work.Done()
+	}()
+	for {
+		jobs, entries := a.take()
+		if len(jobs) == 0 {
+			failure = nil
+			return
+		}
+		if err := a.work(a.group.ctx, jobs, entries, chunk); err != nil {
+			failure = err
 			return
 		}
 		clear(jobs)
@@ -102,7 +131,20 @@ func (a *applier) run(ctx context.Context) {
 	}
 }
 
-func (a *applier) work(ctx context.Context, jobs []applierJob, entries []Entry) error {
+// take swaps the jobs that there are for the spare slices. Without any the goroutine is to end.
+func (a *applier) take() ([]applierJob, []Entry) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.jobs) == 0 || a.stopped {
+		a.running = false
+		return nil, nil
+	}
+	a.jobs, a.spareJobs = a.spareJobs[:0], a.jobs
+	a.entries, a.spareEntries = a.spareEntries[:0], a.entries
+	return a.spareJobs, a.spareEntries
+}
+
+func (a *applier) work(ctx context.Context, jobs []applierJob, entries []Entry, chunk []Applied) error {
 	for _, j := range jobs {
 		if j.do != nil && ctx.Err() == nil {
 			if err := j.do(); err != nil {
@@ -112,7 +154,7 @@ func (a *applier) work(ctx context.Context, jobs []applierJob, entries []Entry) 
 		for j.entries > 0 && ctx.Err() == nil {
 			n := min(j.entries, applyChunk)
 			began := a.group.host.now()
-			results, err := a.machine.Apply(entries[:n], a.chunk[:0])
+			results, err := a.machine.Apply(entries[:n], chunk)
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,7 @@ type BackupMeta struct {
 //
 // With an error, what w has been given is no backup, and is refused by whoever reads it.
 func (g *Group) Backup(ctx context.Context, w io.Writer) (BackupMeta, error) {
-	if g.cfg.StateMachine == nil {
+	if g.witness {
 		return BackupMeta{}, &ConfigError{Field: "StateMachine", Value: "nil", Reason: "a witness keeps no state"}
 	}
 	if err := g.Read(ctx); err != nil {

@@ -127,7 +127,7 @@ func (g *Group) insist(ctx context.Context, kind EntryKind, data []byte) (Result
 // passing reports whether a request that failed with err may succeed later.
 func (g *Group) passing(err error) bool {
 	switch {
-	case errors.Is(err, ErrStopped), errors.Is(err, ErrNotLeader) && g.cfg.NoForward:
+	case errors.Is(err, ErrStopped), errors.Is(err, ErrNotLeader) && g.noForward:
 		return false
 	}
 	for _, e := range [...]error{ErrUnknown, ErrNotLeader, ErrBusy, ErrOverwritten, ErrTransferring} {
@@ -141,7 +141,7 @@ func (g *Group) passing(err error) bool {
 // rest waits between two attempts, a tenth of the election timeout.
 func (g *Group) rest(ctx context.Context) {
 	select {
-	case <-time.After(g.cfg.ElectionTimeout / 10):
+	case <-time.After(g.election / 10):
 	case <-ctx.Done():
 	case <-g.done:
 	}

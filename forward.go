@@ -164,7 +164,7 @@ func (r *Replica) onForward(m *Message) {
 
 // refusedBy is what a copy of a refused request is told: never, like its original. From the leader
 // of the stamp itself that is ErrBusy: the origin would wait for another leader after ErrNotLeader.
-func refusedBy(st *Status, stamp Term) error {
+func refusedBy(st *standing, stamp Term) error {
 	if st.Role == Leader && st.Term == stamp {
 		return ErrBusy
 	}

@@ -49,9 +49,11 @@ type origin struct {
 // A life is one life of an origin.
 type life struct {
 	number uint32
-	top    uint32 // the highest counter seen
-	passes [gateWindow / passPerWord]uint64
+	top    uint32  // the highest counter seen
+	passes *passes // nil: all up to top count as passAnswered
 }
+
+type passes [gateWindow / passPerWord]uint64
 
 // A verdict is the gate's.
 type verdict uint8
@@ -91,7 +93,7 @@ func (g *gate) judge(t, current Term, from NodeID, id uint64) verdict {
 // set notes what became of an ID that judge found new, or of one that is pending.
 func (g *gate) set(from NodeID, id uint64, p pass) {
 	l := g.life(from, id)
-	if c := uint32(id); l != nil && l.top-c < gateWindow {
+	if c := uint32(id); l != nil && l.passes != nil && l.top-c < gateWindow {
 		word, shift := l.at(c)
 		*word = *word&^(3<<shift) | uint64(p)<<shift
 	}
@@ -152,14 +154,24 @@ func (o *origin) life(number, c uint32) *life {
 		o.gone = append(o.gone, o.lives[o.last].number)
 	}
 	l := &o.lives[o.last]
-	*l = life{number: number, top: c}
+	if l.passes == nil {
+		l.passes = new(passes)
+	}
+	*l.passes = passes{}
+	l.number, l.top = number, c
 	return l
 }
 
 // raise moves the window up to c, and forgets what falls out of it.
 func (l *life) raise(c uint32) {
+	if l.passes == nil {
+		l.passes = new(passes)
+		for i := range l.passes {
+			l.passes[i] = ^uint64(0) // passAnswered
+		}
+	}
 	if c-l.top >= gateWindow {
-		l.passes = [gateWindow / passPerWord]uint64{}
+		*l.passes = passes{}
 		l.top = c
 		return
 	}
@@ -172,11 +184,21 @@ func (l *life) raise(c uint32) {
 
 // pass is what is known of counter c. Below the window it is passAnswered: it may have been let pass.
 func (l *life) pass(c uint32) pass {
-	if l.top-c >= gateWindow {
+	if l.passes == nil || l.top-c >= gateWindow {
 		return passAnswered
 	}
 	word, shift := l.at(c)
 	return pass(*word >> shift & 3)
+}
+
+// rest gives the windows back: what became of the IDs in them is unknown from then on.
+func (g *gate) rest() {
+	for i := range g.origins {
+		o := &g.origins[i]
+		for k := range o.lives {
+			o.lives[k].passes = nil
+		}
+	}
 }
 
 func (l *life) at(c uint32) (*uint64, uint32) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Group is this host's member of one replicated log. Its methods may be called concurrently,
@@ -14,14 +15,16 @@ import (
 //
 // An error of a request is an ErrNotApplied or an ErrUnknown: see there.
 type Group struct {
-	id   GroupID
-	cfg  GroupConfig // with its defaults
-	host *Host
-	loop *loop
+	id        GroupID
+	host      *Host
+	loop      *loop
+	election  time.Duration // its timeout
+	heartbeat time.Duration
+	witness   bool // it has no state machine
+	noForward bool
 
 	applier *applier
-	slot    snapshotSlot
-	making  snapshotStream
+	storing atomic.Pointer[storing] // nil before the first snapshot
 
 	ctx    context.Context // done when the group stops, with the cause
 	cancel context.CancelCauseFunc
@@ -34,6 +37,10 @@ type Group struct {
 	tickets   map[uint64]*ticket // by id: the requests that wait for an answer
 	applied   []Applied          // the spare slice of applier.collect
 	dirty     bool
+	told      bool   // the time, in this round
+	quiet     bool   // the replica is not ticked: see quiet.go
+	watched   NodeID // while it is quiet, the leader, if that is on another host
+	seat      int    // while it is not, where in loop.awake
 	halted    bool
 	failure   error // GroupStatus.SnapshotError
 	tracked   tracked
@@ -42,7 +49,7 @@ type Group struct {
 	condition condition
 
 	done    chan struct{} // closed once halted; then the following do not change
-	last    GroupStatus
+	last    *GroupStatus
 	cause   error // why it stopped
 	refusal error // what requests are answered
 }
@@ -101,12 +108,12 @@ func (g *Group) Transfer(ctx context.Context, to NodeID) error {
 // Status describes this member as it is now or, once it has stopped, as it was then.
 func (g *Group) Status() GroupStatus {
 	answer := make(chan GroupStatus, 1)
-	g.call(func() { answer <- g.status() })
+	g.look(func() { answer <- g.status() })
 	select {
 	case s := <-answer:
 		return s
 	case <-g.done:
-		return g.last
+		return *g.last
 	}
 }
 
@@ -132,7 +139,7 @@ func (g *Group) Err() error {
 // What it had acknowledged is durable, and Open continues there. The error is that of Err, unless
 // it is ErrClosed.
 func (g *Group) Close() error {
-	g.call(func() { g.halt(ErrClosed) })
+	g.look(func() { g.halt(ErrClosed) })
 	<-g.done
 	g.host.release(g)
 	if g.cause == ErrClosed {
@@ -143,7 +150,7 @@ func (g *Group) Close() error {
 
 // fail stops the group by itself, for the reason err.
 func (g *Group) fail(err error) {
-	g.call(func() { g.halt(because(ErrStopped, err)) })
+	g.look(func() { g.halt(because(ErrStopped, err)) })
 }
 
 // run has f, which calls the state machine, run on a goroutine that Close waits for. One that the
@@ -165,6 +172,9 @@ var errGoexit = errors.New("the state machine ended the goroutine that called it
 
 // call has f run on the loop, unless the group has stopped by then.
 func (g *Group) call(f func()) { g.loop.mail.put(event{kind: eventCall, group: g, call: f}) }
+
+// look is call for what tells the replica nothing, and so does not wake it.
+func (g *Group) look(f func()) { g.loop.mail.put(event{kind: eventLook, group: g, call: f}) }
 
 // handle does on the loop what an event says.
 func (g *Group) handle(e *event) {
@@ -195,12 +205,18 @@ func (g *Group) handle(e *event) {
 		}
 	case eventPersisted:
 		g.replica.Persisted(e.seq)
-		g.slot.persisted(e.seq)
+		if s := g.storing.Load(); s != nil {
+			s.slot.persisted(e.seq)
+		}
 	case eventApplied:
 		g.applied = g.applier.collect(g.applied)
 		g.replica.Applied(g.applied)
 		clear(g.applied)
-	case eventCall:
+		if g.quiet {
+			g.applied = nil
+			g.applier.rest()
+		}
+	case eventCall, eventLook:
 		e.call()
 	}
 }
@@ -216,8 +232,11 @@ func (g *Group) pump() {
 		return
 	}
 	g.replica.Pump()
-	g.slot.pumped()
+	if s := g.storing.Load(); s != nil {
+		s.slot.pumped()
+	}
 	g.publish()
+	g.doze()
 }
 
 // halt ends the replica, on the loop: every request is answered, and the goroutines are told.
@@ -231,13 +250,16 @@ func (g *Group) halt(cause error) {
 	}
 	g.replica.Close()
 	g.replica.Pump() // the answers
-	g.last = g.status()
+	last := g.status()
+	g.last = &last
 	g.resign()
 	g.retrack(tracked{ignored: g.tracked.ignored, contradictions: g.tracked.contradictions})
 	g.hold(-g.held)
 	g.host.memory.groups.Add(-1)
+	g.depart()
 	delete(g.loop.groups, g.id)
 	g.cancel(cause)
+	g.applier.stop()
 	close(g.done)
 }
 
@@ -255,14 +277,11 @@ func (e groupEnv) TakeSnapshot()             { e.g.takeSnapshot() }
 func (e groupEnv) SendSnapshot(m Message)    { e.g.sendSnapshot(m) }
 func (e groupEnv) Fetch(f Fetch)             { e.g.fetch(f) }
 
-func (e groupEnv) Send(msgs []Message) {
-	addTo(&e.g.loop.metrics.MessagesSent, len(msgs))
-	e.g.host.cfg.Transport.Send(msgs)
-}
+func (e groupEnv) Send(msgs []Message) { e.g.loop.send(msgs) }
 
 func (e groupEnv) Write(w Write) {
-	if w.Snapshot != nil {
-		e.g.slot.adopted(&w)
+	if s := e.g.storing.Load(); s != nil && w.Snapshot != nil {
+		s.slot.adopted(&w)
 	}
 	e.g.host.writer.put(e.g, w)
 }

@@ -51,6 +51,8 @@ type Host struct {
 	loops    []*loop
 	writer   *writer
 	memory   memory
+	watch    hostWatch
+	workers  workers
 	metrics  *Metrics // of what serves all groups
 	logger   *logger
 	watchers watchers
@@ -77,6 +79,7 @@ func Start(cfg HostConfig) (*Host, error) {
 	h := &Host{cfg: cfg, start: time.Now(), metrics: new(Metrics), groups: make(map[GroupID]*Group)}
 	h.logger = newLogger(cfg.Logger, cfg.ID, h.metrics)
 	h.memory.budget = int64(cfg.MemoryBudget)
+	h.watch.detector = NewDetector(cfg.ID, random())
 	h.writer = newWriter(h)
 	h.tickets.New = newTicket
 	var ctx context.Context
@@ -84,8 +87,9 @@ func Start(cfg HostConfig) (*Host, error) {
 	h.running, h.ctx = errgroup.WithContext(ctx)
 	cores := runtime.GOMAXPROCS(0)
 	for range cores {
-		l := newLoop(h, h.memory.mailbox(cores))
-		h.loops = append(h.loops, l)
+		h.loops = append(h.loops, newLoop(h, h.memory.mailbox(cores)))
+	}
+	for _, l := range h.loops {
 		h.running.Go(func() error { l.run(h.ctx); return nil })
 	}
 	h.running.Go(func() error { return h.writer.run(h.ctx) })
@@ -150,6 +154,7 @@ func (h *Host) Close() error {
 		<-g.done
 		h.release(g)
 	}
+	h.workers.close()
 	h.watchers.close()
 	h.logger.stop()
 	return err
@@ -182,7 +187,9 @@ func (h *Host) members() []*Group {
 // release waits for what is left of a group that has halted, and frees its id.
 func (h *Host) release(g *Group) {
 	g.work.Wait()
-	g.making.abort()
+	if s := g.storing.Load(); s != nil {
+		s.stream.abort()
+	}
 	h.writer.flush()
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -1,5 +1,7 @@
 package consensus
 
+import "sync/atomic"
+
 // Leadership is who leads a group, as one member knows it.
 type Leadership struct {
 	Role   Role
@@ -9,7 +11,7 @@ type Leadership struct {
 
 type leadershipChange struct {
 	now  Leadership
-	next chan struct{} // closed once there is a newer one
+	next atomic.Pointer[chan struct{}] // closed once there is a newer one; nil as long as nobody asked for it
 }
 
 // Leadership returns this member's role and who leads, and a channel that is closed at the next
@@ -27,8 +29,25 @@ type leadershipChange struct {
 //	}
 func (g *Group) Leadership() (Leadership, <-chan struct{}) {
 	c := g.leadership.Load()
-	return c.now, c.next
+	if c.next.Load() == nil {
+		next := make(chan struct{})
+		c.next.CompareAndSwap(nil, &next)
+	}
+	return c.now, *c.next.Load()
 }
+
+// end closes next, also for those who have yet to ask for it.
+func (c *leadershipChange) end() {
+	if next := c.next.Swap(&closed); next != nil {
+		close(*next)
+	}
+}
+
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // publish shows what the engine says now, if that is new.
 func (g *Group) publish() {
@@ -46,9 +65,9 @@ func (g *Group) announce(now Leadership) {
 	if before != nil && before.now == now {
 		return
 	}
-	g.leadership.Store(&leadershipChange{now: now, next: make(chan struct{})})
+	g.leadership.Store(&leadershipChange{now: now})
 	if before != nil {
-		close(before.next)
+		before.end()
 		g.loop.metrics.elections(before.now, now)
 		g.logLeadership(before.now, now)
 		g.host.watchers.tell(LeadershipEvent{Group: g.id, Leadership: now})

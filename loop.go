@@ -15,9 +15,12 @@ type loop struct {
 
 	now    Instant // when the round began
 	groups map[GroupID]*Group
+	awake  []*Group // those that are not quiet, in any order
 	dirty  []*Group // those that this round has told anything, each once
+	out    []Message
 	msgs   []Message
 	events []event
+	lean   int // ticks since more than a small burst had to be done in a round
 }
 
 func newLoop(h *Host, mailbox int) *loop {
@@ -57,12 +60,19 @@ func (l *loop) round(tick bool) {
 	l.now = l.host.now()
 	if tick {
 		l.relieve()
-		for _, g := range l.groups {
+		if l == l.host.loops[0] {
+			l.watchHosts()
+		}
+		for _, g := range l.awake {
 			l.touch(g)
 		}
 	}
 	for i := range l.msgs {
 		m := &l.msgs[i]
+		if m.Group == 0 {
+			l.hearHost(m)
+			continue
+		}
 		g := l.groups[m.Group]
 		if g == nil || len(m.Entries) > 0 && g.full() {
 			addTo(&l.metrics.MessagesDropped, 1)
@@ -73,27 +83,75 @@ func (l *loop) round(tick bool) {
 		g.replica.Deliver(m)
 	}
 	for i := range l.events {
-		g := l.events[i].group
-		if !g.halted {
-			l.touch(g)
+		e := &l.events[i]
+		switch {
+		case e.group == nil:
+			e.call()
+			continue
+		case e.group.halted || e.kind == eventLook:
+		case e.kind == eventApplied && e.group.quiet: // no news to the engine
+			l.mark(e.group)
+		default:
+			l.touch(e.group)
 		}
-		g.handle(&l.events[i])
+		e.group.handle(e)
 	}
 	for _, g := range l.dirty {
-		g.dirty = false
+		g.dirty, g.told = false, false
 		g.pump()
 	}
-	clear(l.msgs)
-	clear(l.events)
-	clear(l.dirty)
-	l.dirty = l.dirty[:0]
+	if len(l.out) > 0 {
+		l.host.cfg.Transport.Send(l.out)
+	}
+	l.tidy(tick)
 }
 
-// touch marks g as one to pump, and tells it the time, once a round.
+// tidy empties what the round has used. What grew in a burst, and has not been of use for a while since, is
+// given back.
+func (l *loop) tidy(tick bool) {
+	if len(l.msgs) > smallBurst || len(l.events) > smallBurst || len(l.out) > smallBurst {
+		l.lean = 0
+	} else if tick {
+		l.lean++
+	}
+	lean := l.lean >= leanTicks
+	l.msgs, l.events = emptied(l.msgs, lean), emptied(l.events, lean)
+	l.out, l.dirty = emptied(l.out, lean), emptied(l.dirty, lean)
+}
+
+const (
+	smallBurst = 256  // messages or events
+	leanTicks  = 1000 // without more than that in one round
+)
+
+// emptied returns s without what was in it, or nil if it is large and lean asks for thrift.
+func emptied[T any](s []T, lean bool) []T {
+	if lean && cap(s) > smallBurst {
+		return nil
+	}
+	clear(s)
+	return s[:0]
+}
+
+// touch marks g as one to pump, and tells it the time, once a round. If it is quiet, it wakes.
 func (l *loop) touch(g *Group) {
+	l.mark(g)
+	if !g.told {
+		g.told = true
+		g.wake()
+		g.replica.Tick(l.now)
+	}
+}
+
+func (l *loop) mark(g *Group) {
 	if !g.dirty {
 		g.dirty = true
 		l.dirty = append(l.dirty, g)
-		g.replica.Tick(l.now)
 	}
+}
+
+// send sends messages at the end of the round: those of all groups leave together.
+func (l *loop) send(msgs []Message) {
+	addTo(&l.metrics.MessagesSent, len(msgs))
+	l.out = append(l.out, msgs...)
 }

@@ -21,7 +21,7 @@ type event struct {
 	seq    uint64          // eventPersisted
 	data   []byte          // eventPropose
 	ask    func(id uint64) // eventAsk: passes the request to the replica
-	call   func()          // eventCall: on the loop
+	call   func()          // eventCall, eventLook: on the loop
 }
 
 type eventKind uint8
@@ -34,6 +34,7 @@ const (
 	eventPersisted           // the write numbered seq is durable
 	eventApplied             // the applier has results
 	eventCall                // whatever is rare
+	eventLook                // a call that tells the replica nothing
 )
 
 // asks reports whether a caller waits for an answer to the event.

@@ -55,6 +55,7 @@ func (l *loop) relieve() {
 	for _, g := range l.groups {
 		if g.isGreedy() {
 			g.shorten()
+			l.mark(g)
 		}
 	}
 }
@@ -62,7 +63,7 @@ func (l *loop) relieve() {
 // shorten has a snapshot taken if half of the log could go with it. While storage has no room for
 // snapshots that is tried once in an election timeout.
 func (g *Group) shorten() {
-	if g.failure != nil && g.loop.now-g.shortened < Instant(g.cfg.ElectionTimeout) {
+	if g.failure != nil && g.loop.now-g.shortened < Instant(g.election) {
 		return
 	}
 	s := g.replica.Status()

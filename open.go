@@ -120,10 +120,9 @@ func (h *Host) load(cfg GroupConfig, admit func(*Recovered) error) (*Group, erro
 		return nil, err
 	}
 	g := &Group{
-		id: cfg.ID, cfg: cfg, host: h, loop: h.loopOf(cfg.ID), done: make(chan struct{}),
-		tickets: make(map[uint64]*ticket), slot: snapshotSlot{taken: make(chan struct{}, 1)},
+		id: cfg.ID, host: h, loop: h.loopOf(cfg.ID), done: make(chan struct{}),
+		election: cfg.ElectionTimeout, heartbeat: cfg.HeartbeatInterval, witness: cfg.StateMachine == nil, noForward: cfg.NoForward,
 	}
-	g.making = snapshotStream{g: g, busy: make(chan struct{}, 1)}
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
 	g.applier = newApplier(g, machine)
 	g.replica = NewReplica(ReplicaConfig{
@@ -158,7 +157,7 @@ func (g *Group) begin() {
 	g.log(slog.LevelInfo, "group opened", slog.String("kind", s.Kind.String()), slog.Uint64("term", uint64(s.Term)),
 		slog.Uint64("snapshot", uint64(s.Snapshot)), slog.Uint64("last", uint64(s.Last)), slog.String("members", s.Members.String()))
 	g.loop.groups[g.id] = g
-	g.run(func() { g.applier.run(g.ctx) })
+	g.loop.seat(g)
 }
 
 // reserve takes the id of a group that is about to be opened.
@@ -200,7 +199,7 @@ func (c GroupConfig) withDefaults(h *Host) (GroupConfig, error) {
 		c.SnapshotSize = 0 // there is nothing to take one of
 	}
 	e, err := c.engine(h).WithDefaults()
-	c.ElectionTimeout = e.ElectionTimeout
+	c.ElectionTimeout, c.HeartbeatInterval = e.ElectionTimeout, e.HeartbeatInterval
 	if err == nil && e.HeartbeatInterval < h.cfg.TickInterval {
 		err = &ConfigError{Field: "HeartbeatInterval", Value: e.HeartbeatInterval.String(), Reason: "must be at least the host's tick interval " + h.cfg.TickInterval.String()}
 	}

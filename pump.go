@@ -27,9 +27,12 @@ func (r *Replica) Pump() {
 		r.sweep()
 		r.unpark()
 		r.read()
-		for r.engine.Ready(&r.eff) {
+		if r.eff == nil {
+			r.eff = new(Effects)
+		}
+		for r.engine.Ready(r.eff) {
 			r.fresh = false
-			r.perform(&r.eff)
+			r.perform(r.eff)
 			r.eff.Reset()
 		}
 		r.watchTransfers()

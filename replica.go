@@ -19,8 +19,8 @@ type Replica struct {
 	engine      Engine
 	env         Env
 
-	eff    Effects
-	status Status // of the engine, if fresh
+	eff    *Effects // nil while at rest
+	status standing // of the engine, if fresh
 	fresh  bool
 	closed bool
 	lastID uint64
@@ -85,6 +85,13 @@ type ReplicaConfig struct {
 	NoForward     bool // refuse with a *NotLeaderError instead of forwarding to the leader
 }
 
+// A standing is what of the engine's Status decides where a request goes.
+type standing struct {
+	Role                 Role
+	Term                 Term
+	Leader, Transferring NodeID
+}
+
 // Env does for a Replica what it cannot do itself. No method blocks, or calls back. What a
 // method is given may be kept where it says so; slices themselves are reused.
 type Env interface {
@@ -131,7 +138,6 @@ func NewReplica(cfg ReplicaConfig, engine Engine, env Env, rec Recovered) *Repli
 		cfg: cfg, incarnation: rec.Incarnation, engine: engine, env: env,
 		lastID: uint64(cfg.Life) << 32, interval: Instant(cfg.RetryInterval),
 		handed: rec.Snapshot.Index, applied: rec.Snapshot.Index,
-		requests: make(map[key]*request), placed: make(map[Index]*request),
 	}
 	for _, l := range [...]*queue{&r.parked, &r.refused, &r.forwarded, &r.proposed, &r.transfers, &r.waiting, &r.asked} {
 		l.init()
@@ -152,11 +158,20 @@ func (r *Replica) Tick(now Instant) {
 	r.engine.Tick(now)
 }
 
-// Quiet reports whether the replica needs no Tick and no Pump until it is woken: the engine is quiet, and
-// nothing waits here for time to pass.
-func (r *Replica) Quiet() bool {
-	return !r.closed && len(r.requests) == 0 && len(r.rounds) == 0 && r.polling == nil && r.asked.empty() && r.readable.len() == 0 &&
-		r.held.len() == 0 && r.restore.seq == 0 && !r.taking && r.engine.Status().Quiet
+// Rest reports whether the replica needs no Tick and no Pump until it is woken: the engine is quiet, and
+// nothing waits here for time to pass. If so it gives back the memory that it can make again.
+func (r *Replica) Rest() bool {
+	if r.closed || len(r.requests) > 0 || len(r.rounds) > 0 || r.polling != nil || !r.asked.empty() || r.readable.len() > 0 ||
+		r.held.len() > 0 || r.restore.seq != 0 || r.taking || !r.engine.Status().Quiet {
+		return false
+	}
+	r.eff = nil
+	r.held, r.marks, r.readable = fifo[Message]{}, fifo[mark]{}, fifo[*round]{}
+	r.requests, r.placed, r.idle = nil, nil, nil
+	r.rounds, r.idleRounds = nil, nil
+	r.out, r.behind, r.batch, r.done = nil, nil, nil, nil
+	r.gate.rest()
+	return true
 }
 
 // Wake tells the time after a while without Tick, and that the host of the leader was alive at the
@@ -279,9 +294,10 @@ func (r *Replica) Close() {
 
 // state is the engine's status, read at most once between two inputs. What proposals change of it
 // may be old.
-func (r *Replica) state() *Status {
+func (r *Replica) state() *standing {
 	if !r.fresh {
-		r.status, r.fresh = r.engine.Status(), true
+		s := r.engine.Status()
+		r.status, r.fresh = standing{s.Role, s.Term, s.Leader, s.Transferring}, true
 		if r.status.Role == Leader && r.gate.first == 0 {
 			r.gate.first = r.status.Term // nothing passes the gate of a leader before state says so
 		}

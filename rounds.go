@@ -82,6 +82,9 @@ func (r *Rounds) Begin(now Instant) uint64 {
 	return r.Last
 }
 
+// Release gives back the memory of rounds and reads. There must be none: see Idle.
+func (r *Rounds) Release() { r.open, r.reads = nil, nil }
+
 // Resume goes on after quiet. A leader that has asked nobody for a while must not step down because
 // nobody answered. But that it slept confirms nothing: a lease lasts from QuorumAt on, as before.
 func (r *Rounds) Resume(now Instant) { r.Resumed = now }

@@ -104,7 +104,7 @@ type sessions struct {
 }
 
 func newSessions(limits SessionLimits) *sessions {
-	t := &sessions{limits: limits, byID: make(map[uint64]*session)}
+	t := &sessions{limits: limits}
 	t.root.older, t.root.newer = &t.root, &t.root
 	return t
 }
@@ -115,6 +115,9 @@ func (t *sessions) open(id uint64) *session {
 		t.remove(t.root.newer)
 	}
 	s := &session{id: id}
+	if t.byID == nil {
+		t.byID = make(map[uint64]*session)
+	}
 	t.byID[id] = s
 	t.append(s)
 	return s

@@ -8,6 +8,21 @@ import (
 	"log/slog"
 )
 
+// A storing is what a group needs for its snapshots, from the first one on.
+type storing struct {
+	slot   snapshotSlot
+	stream snapshotStream
+}
+
+// storage is what g needs for its snapshots. It may be called anywhere.
+func (g *Group) storage() *storing {
+	if s := g.storing.Load(); s != nil {
+		return s
+	}
+	g.storing.CompareAndSwap(nil, &storing{snapshotSlot{taken: make(chan struct{}, 1)}, snapshotStream{g: g, busy: make(chan struct{}, 1)}})
+	return g.storing.Load()
+}
+
 // A snapshotSlot lets one snapshot of a group at a time be in the making: taken here, or received.
 // Storage may forget one that is committed but not adopted as soon as another is created. So the
 // slot is taken before Create, and free again when the snapshot is durably adopted or has turned
@@ -73,7 +88,7 @@ func (g *Group) takeSnapshot() {
 
 func (g *Group) storeSnapshot(meta SnapshotMeta, view io.WriterTo) error {
 	select {
-	case g.slot.taken <- struct{}{}:
+	case g.storage().slot.taken <- struct{}{}:
 	case <-g.ctx.Done():
 		return context.Cause(g.ctx)
 	}
@@ -85,14 +100,14 @@ func (g *Group) storeSnapshot(meta SnapshotMeta, view io.WriterTo) error {
 		return err
 	})
 	if err != nil {
-		<-g.slot.taken
+		<-g.storage().slot.taken
 		return err
 	}
 	addTo(&g.loop.metrics.SnapshotsTaken, 1)
 	g.log(slog.LevelInfo, "snapshot taken", indexAttr(meta.Index))
 	g.call(func() {
 		g.failure = nil
-		g.slot.offer(meta.Index)
+		g.storage().slot.offer(meta.Index)
 		g.replica.Compacted(meta, nil)
 	})
 	return nil
@@ -100,7 +115,7 @@ func (g *Group) storeSnapshot(meta SnapshotMeta, view io.WriterTo) error {
 
 // create makes a snapshot in storage out of what fill writes.
 func (g *Group) create(meta SnapshotMeta, fill func(*snapshotStream) error) error {
-	s := &g.making
+	s := &g.storage().stream
 	defer s.abort()
 	err := s.begin(meta)
 	if err == nil {
@@ -123,7 +138,7 @@ func (g *Group) receive(m Message, meta SnapshotMeta, r io.Reader) error {
 	addTo(&g.loop.metrics.SnapshotsReceived, 1)
 	g.log(slog.LevelInfo, "snapshot received", slog.Uint64("from", uint64(m.From)), indexAttr(m.Index))
 	g.call(func() {
-		g.slot.offer(meta.Index)
+		g.storage().slot.offer(meta.Index)
 		g.replica.DeliverSnapshot(&m)
 	})
 	return nil
@@ -135,13 +150,13 @@ func (g *Group) store(m Message, meta SnapshotMeta, r io.Reader) error {
 		return fmt.Errorf("%w: header of %d/%d for a snapshot of %d/%d", ErrMalformed, m.Index, m.LogTerm, meta.Index, meta.Term)
 	}
 	select {
-	case g.slot.taken <- struct{}{}:
+	case g.storage().slot.taken <- struct{}{}:
 	default:
 		return fmt.Errorf("%w: another snapshot is in the making", ErrBusy)
 	}
 	err := g.create(meta, func(w *snapshotStream) error { _, err := io.Copy(w, r); return err })
 	if err != nil {
-		<-g.slot.taken
+		<-g.storage().slot.taken
 	}
 	return err
 }

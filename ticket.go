@@ -63,6 +63,9 @@ func (g *Group) abandon(ctx context.Context, t *ticket) (Result, error) {
 // register numbers a request, on the loop.
 func (g *Group) register(t *ticket) uint64 {
 	t.id = g.replica.NextID()
+	if g.tickets == nil {
+		g.tickets = make(map[uint64]*ticket)
+	}
 	g.tickets[t.id] = t
 	return t.id
 }

@@ -19,8 +19,8 @@ type request struct {
 	weight int       // what it counts for in Replica.parkedBytes
 	doubts int       // intervals for which nobody may know what became of it: see sweep
 
-	prev, next *request // in its queue
-	twin       *request // another one proposed at the same index, in another term
+	link          // in its queue
+	twin *request // another one proposed at the same index, in another term
 }
 
 // A key names a request in the whole group.
@@ -43,7 +43,13 @@ const (
 // A queue is a list of requests in the order of arrival. Any request can be taken out of the
 // queue that it is in, whichever that is. A queue must not be copied.
 type queue struct {
-	root request // the ring's fixed point: root.next is the first, root.prev the last
+	root link // the ring's fixed point: root.next is the first, root.prev the last
+}
+
+// A link is a request's place in a ring, or the fixed point of one, where the request is nil.
+type link struct {
+	prev, next *link
+	request    *request
 }
 
 func (l *queue) init() { l.root.prev, l.root.next = &l.root, &l.root }
@@ -51,21 +57,16 @@ func (l *queue) init() { l.root.prev, l.root.next = &l.root, &l.root }
 func (l *queue) empty() bool { return l.root.next == &l.root }
 
 // first is the oldest request, or nil.
-func (l *queue) first() *request { return l.after(&l.root) }
+func (l *queue) first() *request { return l.root.next.request }
 
 // after is the request that follows q, or nil.
-func (l *queue) after(q *request) *request {
-	if q.next == &l.root {
-		return nil
-	}
-	return q.next
-}
+func (l *queue) after(q *request) *request { return q.link.next.request }
 
 // push takes q out of the queue that it is in, if any, and appends it to l.
 func (l *queue) push(q *request) {
 	q.unlink()
-	q.prev, q.next = l.root.prev, &l.root
-	q.prev.next, q.next.prev = q, q
+	q.link = link{prev: l.root.prev, next: &l.root, request: q}
+	q.prev.next, q.next.prev = &q.link, &q.link
 }
 
 // takeFront moves all requests of o before those of l.
@@ -82,7 +83,7 @@ func (l *queue) takeFront(o *queue) {
 func (q *request) unlink() {
 	if q.next != nil {
 		q.prev.next, q.next.prev = q.next, q.prev
-		q.prev, q.next = nil, nil
+		q.link = link{}
 	}
 }
 
@@ -90,6 +91,9 @@ func (q *request) unlink() {
 func (r *Replica) open(from NodeID, id uint64, what operation) *request {
 	q := r.take()
 	q.key, q.what = key{from: from, id: id}, what
+	if r.requests == nil {
+		r.requests, r.placed = make(map[key]*request), make(map[Index]*request)
+	}
 	n := len(r.requests)
 	r.requests[q.key] = q
 	if len(r.requests) == n {

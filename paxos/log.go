@@ -224,6 +224,11 @@ func (l *log) compact(s Slot) {
 	l.unwritten = slices.DeleteFunc(l.unwritten, func(i Slot) bool { return i <= s })
 }
 
+// release gives back memory that nobody has used yet.
+func (l *log) release() {
+	l.arena, l.ranges, l.unwritten, l.growing = nil, nil, nil, 0
+}
+
 // reset empties l, with nothing up to base.
 func (l *log) reset(base Slot) {
 	*l = log{base: base, last: base, unwritten: l.unwritten[:0]}

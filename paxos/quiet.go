@@ -72,6 +72,16 @@ func (p *Paxos) isQuiet() bool {
 	return p.groupAtRest()
 }
 
+// release gives back the memory that a quiet replica can make again.
+func (p *Paxos) release() {
+	p.replies, p.early, p.committed, p.granted, p.fetch, p.snapshots, p.services = nil, nil, nil, nil, nil, nil, nil
+	p.rounds.Release()
+	p.log.release()
+	for i := range p.peers {
+		p.peers[i].flow.sent = nil
+	}
+}
+
 // Wake goes on after quiet. A leader sends heartbeats at once and has an election timeout to hear from a
 // quorum. The election begins a round in which nothing counts that was said before; whoever knows that
 // the leader's host is lost is not content with it any more.

@@ -22,6 +22,9 @@ func (p *Paxos) Ready(eff *consensus.Effects) bool {
 	p.sendPrepare(eff)
 	p.flushReplies(eff)
 	p.deliver(eff)
+	if p.isQuiet() && len(eff.Committed) == 0 {
+		p.release()
+	}
 	return volume(eff) > before
 }
 

@@ -203,7 +203,7 @@ func (r *Raft) lead() {
 	r.termStart = r.log.last + 1
 	r.uncommitted, r.settled = 0, r.log.last
 	r.rounds.Reset(r.now)
-	r.nextBeat, r.beat, r.noLease, r.offered, r.askedQuiet = r.now, true, false, 0, 0
+	r.nextBeat, r.beat, r.noLease, r.offered = r.now, true, false, 0
 	r.restless()
 	for i := range r.peers {
 		p := &r.peers[i]

@@ -132,7 +132,17 @@ func (r *Raft) seatPeers() {
 	c := r.config()
 	r.kind = c.kind(r.cfg.ID)
 	old := r.peers
-	r.peers = make([]peer, 0, len(old)+1)
+	n := 0
+	c.now.All(func(id NodeID) { n++ })
+	c.was.All(func(id NodeID) {
+		if c.now.Kind(id) == consensus.NotMember {
+			n++
+		}
+	})
+	if c.kind(r.cfg.ID) != consensus.NotMember {
+		n--
+	}
+	r.peers = make([]peer, 0, n)
 	seat := func(id NodeID) {
 		if id == r.cfg.ID || r.peer(id) != nil {
 			return

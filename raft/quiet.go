@@ -66,6 +66,19 @@ func (r *Raft) isQuiet() bool {
 	return r.groupAtRest()
 }
 
+// release gives back the memory that a quiet replica can make again. Of the configurations only a witness, which
+// trims its own log, needs more than the one in effect.
+func (r *Raft) release() {
+	r.replies, r.granted, r.fetch, r.snapshots, r.log.pending = nil, nil, nil, nil, nil
+	r.rounds.Release()
+	for i := range r.peers {
+		r.peers[i].inflight.sent = nil
+	}
+	if len(r.configs) > 1 && !r.cfg.Witness {
+		r.configs = []configuration{*r.config()}
+	}
+}
+
 // Wake goes on after quiet. A leader sends heartbeats at once and has an election timeout to hear from a
 // quorum. A follower goes on as if it had heard its leader when that one's host was heard, and no later than it
 // did hear it; yet it campaigns at a random time from now on, within one timeout at the earliest if

@@ -29,6 +29,9 @@ func (r *Raft) Ready(eff *consensus.Effects) bool {
 		r.flushReplies(eff)
 	}
 	r.deliver(eff)
+	if r.isQuiet() {
+		r.release()
+	}
 	return volume(eff) > before
 }
 

@@ -19,7 +19,7 @@ type sleep struct {
 // rest notes that the replica needs no tick any more, if that is so.
 func (n *node) rest() {
 	s := &n.sleep
-	if s.quiet || n.w.failed() || !n.replica.Quiet() {
+	if s.quiet || n.w.failed() || !n.replica.Rest() {
 		return
 	}
 	s.quiet, s.leader = true, 0

@@ -37,3 +37,27 @@ const (
 	HeadSize       = headSize
 	RecordHeadSize = recordSize
 )
+
+// MakeRight gives a segment's file, whatever is in it, the head and the checksums that it would have
+// as segment number of the store with this identity.
+func MakeRight(folder []byte, number uint64, b []byte) {
+	var id identity
+	if id.decode("", folder) != nil || len(b) < headSize {
+		return
+	}
+	copy(b, headMagic)
+	binary.LittleEndian.PutUint32(b[12:], formatVersion)
+	binary.LittleEndian.PutUint64(b[16:], number)
+	binary.LittleEndian.PutUint64(b[24:], id.incarnation)
+	binary.LittleEndian.PutUint32(b[8:], checksum(b[12:headSize]))
+	seed := seedOf(id.incarnation, number)
+	for at := headSize; len(b)-at >= recordSize; {
+		r := b[at:]
+		length := int(min(binary.LittleEndian.Uint32(r[8:]), uint32(len(r)-recordSize)))
+		binary.LittleEndian.PutUint32(r, recMagic)
+		binary.LittleEndian.PutUint32(r[8:], uint32(length))
+		binary.LittleEndian.PutUint32(r[12:], checksum(r[recordSize:recordSize+length]))
+		binary.LittleEndian.PutUint32(r[4:], sealOf(r, seed, int64(at)))
+		at += recordSize + padded(length)
+	}
+}

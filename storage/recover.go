@@ -84,7 +84,7 @@ func (v *recovery) sealed(s *segment, next uint64) error {
 	}
 	s.end = headSize
 	h, known := v.heads[next]
-	if known {
+	if known = known && h.end <= uint64(len(v.buffer)); known {
 		s.end = int64(h.end)
 	} else if n := len(v.found); n > 0 {
 		s.end = v.found[n-1].offset + v.found[n-1].size

@@ -87,6 +87,9 @@ func (t *Memory) take(old []consensus.Message) []consensus.Message {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	msgs := t.queue
+	if cap(old) > 16*max(len(old), 64) {
+		old = nil // it grew in a burst that is over
+	}
 	t.queue, t.bytes = old[:0], 0
 	return msgs
 }

@@ -174,25 +174,17 @@ func TestASnapshotThatMakesNoProgressIsGivenUp(t *testing.T) {
 	})
 }
 
+// What a crash leaves of a receiver is another one at its address.
 func TestAReceiverThatRestartsHasLostItsPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w wires
-		one, two, k := w.pair(t)
-		k.store = func(r io.Reader) error {
-			_, err := io.Copy(io.Discard, r)
-			return err
-		}
-		source := io.MultiReader(bytes.NewReader(contents(5<<20)), readerFunc(func() {
-			for c := range two.server.inflows {
-				two.server.inflows[c].fail(errLost) // what a restart does to it, without a farewell
-				delete(two.server.inflows, c)
-			}
-			w.breaking()
-			one.SetAddress(2, "2")
-		}), bytes.NewReader(contents(5<<20)))
 		w.breaking(7 << 20)
-		err := sendSnapshot(t.Context(), one, source)
+		one, two, k := w.pair(t)
+		k.storing(t)
+		restart := readerFunc(func() { start(t, newTCP(w.listen("2"), two.opt), new(keeper)) })
+		err := sendSnapshot(t.Context(), one, io.MultiReader(bytes.NewReader(contents(5<<20)), restart, bytes.NewReader(contents(5<<20))))
 		require.ErrorContains(t, err, errLost.Error())
+		require.Zero(t, one.Stats().SnapshotsResumed)
 	})
 }
 
