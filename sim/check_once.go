@@ -147,7 +147,7 @@ func (w *World) recogniseRetry(e *consensus.Entry, o *outcome, id identity) {
 			w.mark(MarkRetryNewLeader)
 		}
 	case done && first < e.Index && o.err == consensus.ErrNoSession:
-		if g.ledger.ended[id.session] == evicted {
+		if g.ledger.ended[id.session] == sessionEvicted {
 			w.mark(MarkRetryEvicted)
 		} else {
 			w.mark(MarkRetryClosed)

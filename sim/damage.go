@@ -53,7 +53,7 @@ func (w *World) damageOne(n *node) {
 			d.damage(w.dice, first)
 		}
 		if len(d.bad) > 0 {
-			n.unsure = d.log.end() - 1 // Raft has no use for what follows a hole
+			n.unsure = max(d.log.end()-1, d.lastBad()) // Raft has no use for what follows a hole
 			w.mark(MarkDamaged)
 		}
 	}

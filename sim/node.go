@@ -166,8 +166,8 @@ func (n *node) remember(rec *consensus.Recovered) {
 	}
 	for _, r := range rec.Damaged { // it was voted for, all the same; that it was known to be chosen is forgotten
 		for i := r.First; i <= r.Last; i++ {
-			if t := n.disk.log.at(i).Term; t != consensus.Chosen {
-				*n.log.put(i) = t
+			if e := n.disk.log.at(i); e != nil && e.Term != consensus.Chosen { // a real disk may not know that there was none
+				*n.log.put(i) = e.Term
 			}
 		}
 	}
