@@ -34,8 +34,8 @@ type ending uint8
 
 const (
 	notEnded ending = iota
-	closed
-	evicted
+	sessionClosed
+	sessionEvicted
 )
 
 // An account is a session.
@@ -76,7 +76,7 @@ func (l *ledger) outcome(limits *consensus.SessionLimits, e *consensus.Entry) ou
 		return l.close(e)
 	case consensus.EntrySessionOpen:
 		if len(l.accounts) == limits.Sessions {
-			l.end(0, evicted)
+			l.end(0, sessionEvicted)
 		}
 		l.accounts = append(l.accounts, account{id: uint64(e.Index)})
 	}
@@ -111,7 +111,7 @@ func (l *ledger) close(e *consensus.Entry) outcome {
 	o := outcome{result: resultHash(&consensus.Result{})}
 	for i := range l.accounts {
 		if slices.Equal(e.Data, consensus.AppendSessionClose(nil, l.accounts[i].id)) {
-			l.end(i, closed)
+			l.end(i, sessionClosed)
 			return o
 		}
 	}
@@ -124,7 +124,7 @@ func (l *ledger) keep(limits *consensus.SessionLimits, id identity, at consensus
 	user := &l.accounts[len(l.accounts)-1]
 	user.answers = append(user.answers, answer{id.sequence, at, size})
 	for l.size() > limits.SessionBytes && (len(l.accounts) > 1 || len(l.accounts[0].answers) > 1) {
-		l.end(0, evicted)
+		l.end(0, sessionEvicted)
 	}
 }
 

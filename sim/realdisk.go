@@ -81,12 +81,22 @@ func (d *realDisk) cut(fs *crashfs.FS, f func()) (left *crashfs.FS) {
 // append makes the oldest of the model's unfinished writes durable, and with it, as a Host's writer would,
 // some of those that wait behind it. If the file system is failing, some call may fail.
 func (d *realDisk) append(unfinished []consensus.Write, failing bool) (batch int, ok bool) {
-	batch = 1 + d.node.w.dice.Choose(ChooseCrash, min(len(unfinished), 4))
+	n := 1
+	for n < len(unfinished) && n < 4 && adds(&unfinished[n-1], &unfinished[n]) {
+		n++
+	}
+	batch = 1 + d.node.w.dice.Choose(ChooseCrash, n)
 	if failing {
 		d.fs.Inject(d.fault())
 		defer d.fs.Inject(nil)
 	}
 	return batch, d.disk.Append(unfinished[:batch]) == nil
+}
+
+// adds reports whether b takes nothing back of what a makes true. A Host's batches are of any writes, and
+// what then leaves late is as if the network had been slow; but the checks look at the disk as it leaves.
+func adds(a, b *consensus.Write) bool {
+	return b.Truncate == 0 && b.Snapshot == nil && b.State.Term == a.State.Term && b.State.Vote == a.State.Vote
 }
 
 // fault draws which call fails, and how.

@@ -18,7 +18,7 @@ func TestEveryEngineSurvivesOnARealDisk(t *testing.T) {
 	} {
 		for _, o.Profile = range []Profile{Swarm, Crashes, Churn} {
 			t.Run(o.Name+"/"+o.Profile.String(), func(t *testing.T) {
-				o.Storage, o.Seed, o.Seeds = true, 1, 20
+				o.Storage, o.Seed, o.Seeds = true, 1, 12
 				r, err := Campaign(t.Context(), o)
 				require.NoError(t, err)
 				require.Empty(t, r.Violations)
@@ -33,7 +33,7 @@ func TestEveryEngineSurvivesOnARealDisk(t *testing.T) {
 }
 
 func TestTheSameSeedOnARealDiskGivesTheSameRun(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range uint64(3) {
 		o := Options{Protocol: paxos.New, Rules: PaxosRules, Profile: Crashes, Storage: true, Seed: seed}
 		first, err := Simulate(o)
 		require.NoError(t, err)
@@ -45,6 +45,11 @@ func TestTheSameSeedOnARealDiskGivesTheSameRun(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEqual(t, first.Digest, other.Digest)
 	}
+}
+
+func TestAReplayIsOnTheSameKindOfDisk(t *testing.T) {
+	require.Contains(t, Options{Name: "raft", Storage: true}.Replay(7), " -storage")
+	require.NotContains(t, Options{Name: "raft"}.Replay(7), "-storage")
 }
 
 // TestARealDiskIsHeldToTheModel: what it holds is not what it should be, as the model was changed.
