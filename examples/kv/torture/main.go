@@ -65,10 +65,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	} else {
 		fmt.Fprintln(stdout, s)
 	}
-	if s.Violations > 0 {
+	if ctx.Err() != nil {
+		fmt.Fprintln(stderr, "torture: interrupted, and not checked to the end")
 		return 1
 	}
-	return 0
+	return min(1, s.Violations)
 }
 
 func parse(args []string, stderr io.Writer) (*options, error) {
