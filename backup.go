@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 )
 
 // A BackupMeta says what a backup is of.
@@ -57,7 +58,13 @@ func (g *Group) Backup(ctx context.Context, w io.Writer) (BackupMeta, error) {
 	case <-ctx.Done():
 		return BackupMeta{}, context.Cause(ctx)
 	}
-	return meta, writeBackup(w, meta, func(w io.Writer) error { _, err := io.Copy(w, r); return err })
+	err := writeBackup(w, meta, func(w io.Writer) error { _, err := io.Copy(w, r); return err })
+	if err != nil {
+		g.log(slog.LevelWarn, "backup not written", indexAttr(meta.Index), errAttr(err))
+		return BackupMeta{}, err
+	}
+	g.log(slog.LevelInfo, "backup written", indexAttr(meta.Index))
+	return meta, nil
 }
 
 // backup returns a view of what the Machine is now, as the beginning of another group: a snapshot

@@ -126,6 +126,23 @@ func TestAFounderWithoutTheBackupIsSentTheState(t *testing.T) {
 	})
 }
 
+func TestABackupMayBeRestoredUnderTheOtherEngine(t *testing.T) {
+	withBoth(t, consensus.GroupConfig{}, func(c *cluster) {
+		c.propose(c.nodes[0], "a", "b")
+		b := c.backup(c.nodes[0])
+		o := c.another()
+		defer o.stopAll()
+		st := c.nodes[0].group.Status()
+		o.config.Protocol = paxos.New
+		if st.Term > 1<<48 { // a ballot: it was Paxos
+			o.config.Protocol = raft.New
+		}
+		o.restore(b)
+		o.propose(o.nodes[2], "c")
+		o.applied(o.nodes[1], "a", "b", "c")
+	})
+}
+
 // One member is founded on the backup, and the others come by a change.
 func TestARestoredGroupOfOneGrows(t *testing.T) {
 	withBoth(t, consensus.GroupConfig{SnapshotSize: 1000}, func(c *cluster) {

@@ -10,8 +10,8 @@ import (
 
 // A Session applies each command exactly once, however often it has to be sent (thesis §6.3). The
 // group keeps the answers that it may still ask for, in the replicated state; the commands carry
-// the session's id and a number of their own. It lives until Close, or until MaxSessions others
-// were used more recently. Its methods may be called concurrently; commands of concurrent calls
+// the session's id and a number of their own. It lives until Close, or until others, used more
+// recently, need all that MaxSessions and MaxSessionBytes allow. Its methods may be called concurrently; commands of concurrent calls
 // are applied in any order.
 type Session struct {
 	group *Group
@@ -112,6 +112,8 @@ func (g *Group) insist(ctx context.Context, kind EntryKind, data []byte) (Result
 		case ctx.Err() == nil && g.passing(err):
 			unknown = unknown || errors.Is(err, ErrUnknown)
 			g.rest(ctx)
+		case errors.Is(err, ErrStaleSequence):
+			return Result{}, err // an earlier attempt was applied, whatever was known of it
 		case unknown && ctx.Err() != nil:
 			return Result{}, fmt.Errorf("%w: %w", ErrUnknown, ctx.Err())
 		case unknown:

@@ -174,6 +174,7 @@ type node struct {
 	group   *consensus.Group
 	journal *journal
 	logs    *logs
+	shelf   shelf
 	wrap    func(consensus.Transport) consensus.Transport // if not nil: around the node's
 }
 
@@ -183,13 +184,20 @@ type cluster struct {
 	network *transport.Network
 	nodes   []*node
 	config  consensus.GroupConfig
+	durable bool // the state machines are ledgers
 }
 
 // inBubble runs a test of a cluster in virtual time. The test fails if a goroutine is left over.
 func inBubble(t *testing.T, config consensus.GroupConfig, test func(c *cluster)) {
 	t.Helper()
+	(&cluster{config: config}).run(t, test)
+}
+
+// run runs a test of c, which says what is special about it.
+func (c *cluster) run(t *testing.T, test func(c *cluster)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{t: t, network: transport.NewNetwork(), config: config}
+		c.t, c.network = t, transport.NewNetwork()
 		defer c.stopAll()
 		for _, id := range three.Voters {
 			c.create(c.newNode(id))
@@ -239,6 +247,9 @@ func (c *cluster) groupConfig(n *node) consensus.GroupConfig {
 		cfg.Protocol = raft.New
 	}
 	cfg.ID, cfg.Members, cfg.StateMachine = theGroup, three, n.journal
+	if c.durable {
+		cfg.StateMachine = n.shelf.open(n.journal)
+	}
 	return cfg
 }
 
@@ -280,6 +291,15 @@ func (c *cluster) leader() *node {
 	}
 	c.t.Fatal("nobody leads")
 	return nil
+}
+
+// lead makes n the leader.
+func (c *cluster) lead(n *node) {
+	c.t.Helper()
+	for c.leader() != n {
+		c.leader().group.Transfer(background, n.id)
+		time.Sleep(time.Second)
+	}
 }
 
 // follower is a node that runs and does not lead.

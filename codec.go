@@ -210,6 +210,9 @@ func DecodeEntries(b []byte, es []Entry) ([]Entry, error) {
 
 func (d *decoder) entries(es []Entry) []Entry {
 	n := d.count(minEntry)
+	if es == nil {
+		es = make([]Entry, 0, n) // Grow makes two when the race detector is on
+	}
 	es = slices.Grow(es, n)
 	previous := Index(0)
 	for range n {

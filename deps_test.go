@@ -26,6 +26,8 @@ const (
 	assert_   = "github.com/stretchr/testify/assert"
 	rapid_    = "pgregory.net/rapid"
 	scripts   = "github.com/cockroachdb/datadriven"
+	redcon    = "github.com/tidwall/redcon"
+	btree     = "github.com/tidwall/btree"
 )
 
 // std stands for all of the standard library.
@@ -46,17 +48,20 @@ var floors = map[string][]string{
 	"storage/storagetest":     {std, module, require_, rapid_},
 	"transport":               {std, module},
 	"transport/transporttest": {std, module, require_, assert_},
-	"sim":                     {std, module, module + "/storage", porcupine},
+	"sim":                     {std, module, module + "/storage", module + "/storage/crashfs", porcupine},
 	"sim/enginetest":          {std, module, scripts, require_, rapid_},
 	"sim/mutants":             {std, module, module + "/sim"},
 	"sim/cmd":                 {std, module, module + "/sim", module + "/sim/mutants", module + "/raft", module + "/paxos"},
 	"examples":                {std, module, module + "/raft", module + "/paxos", module + "/storage", module + "/transport", module + "/sim"},
+	// A module of its own: what it needs besides, nobody who uses the library inherits.
+	"examples/kv/torture": {std, porcupine},
+	"examples/kv":         {std, module, module + "/raft", module + "/paxos", module + "/storage", module + "/transport", redcon, btree},
 }
 
 // exceptions are imports of single files.
 var exceptions = map[string]string{"host.go": errgroup}
 
-// forTests are the modules that tests may use besides.
+// forTests are the modules that tests may use besides what the files that they test may.
 var forTests = []string{"github.com/stretchr/testify/", "pgregory.net/", scripts, porcupine, "golang.org/x/sync/"}
 
 // visible is the top level of the repository, beside Go files.
@@ -92,7 +97,7 @@ func TestTestsUseFewModules(t *testing.T) {
 	for _, f := range goFiles(t) {
 		for _, spec := range f.syntax.Imports {
 			p := importPath(spec)
-			ok := inStd(p) || p == module || strings.HasPrefix(p, module+"/") ||
+			ok := inStd(p) || p == module || allows(f.path, p) || strings.HasPrefix(p, module+"/") ||
 				slices.ContainsFunc(forTests, func(m string) bool { return strings.HasPrefix(p, m) })
 			require.True(t, ok, "%s imports %s", f.path, p)
 		}
@@ -127,6 +132,8 @@ func TestTheCheckOfFloorsBites(t *testing.T) {
 		{"sim/enginetest/cluster.go", module + "/raft", false},
 		{"sim/cmd/simulate/main.go", module + "/raft", true},
 		{"examples/quickstart/main.go", module + "/transport", true},
+		{"examples/quickstart/main.go", redcon, false},
+		{"examples/kv/server.go", redcon, true},
 	} {
 		require.Equal(t, c.allowed, allows(c.file, c.imported), "%s imports %s", c.file, c.imported)
 	}

@@ -1,7 +1,8 @@
 // Package consensus replicates a state machine over several machines, so that it goes on as long as
 // a majority of them does, and nothing acknowledged is lost.
 //
-// A user writes a [StateMachine], starts a [Host] on each machine with a [Storage] and a
+// A user writes a [StateMachine], or a [DurableStateMachine], which keeps its state on disk itself;
+// starts a [Host] on each machine with a [Storage] and a
 // [Transport], and has it create, join or open a [Group]. Then [Group.Propose] has a command applied
 // by all replicas in the same order, and [Group.Read] waits until the local one may be read
 // linearizably. The protocol, an [Engine], is one line of the configuration: package raft has
@@ -109,7 +110,7 @@
 //   - When storage fails, every group of its host stops and says why ([ErrStopped]). The process lives.
 //   - Every queue is bounded, in bytes, but for the callers themselves, of whom each waits with one
 //     request; what is full says [ErrBusy], or pushes back on its peers. All groups of a host share a budget,
-//     HostConfig.MemoryBudget, in which none holds up another. Sessions are bounded by number.
+//     HostConfig.MemoryBudget, in which none holds up another.
 //   - [Group.Close] and [Host.Close] return, and none of their goroutines outlives them. A stream that
 //     a peer stalls in is the transport's, and stores nothing any more.
 //
@@ -118,6 +119,55 @@
 // [Host.Metrics] are counters and latency histograms, and [Host.WriteMetrics] writes them for Prometheus.
 // HostConfig.Logger is told what an operator should know, [Group.Leadership] and [Host.Watch] tell who
 // leads. None of them can hold up a group, whatever the user's side of it does.
+//
+// # Backup and restore
+//
+// [Group.Backup] writes a backup of a running group: the state machine and the sessions, as of an
+// index that covers all that was acknowledged before. It takes what a snapshot takes, of any member but a
+// witness. [CheckBackup] reads one to its end; whatever has happened to it, it is noticed.
+//
+// [Restore] makes a backup the beginning of a new group in a store where the group is not. All founders
+// restore the same backup and call [Host.Create] with the same Members; or one is founded alone, and the others
+// [Host.Join] and are let in by a change. The engine may be another one than before. The new group is of a new cluster, with
+// an id of its own ([NewClusterID]) in the configuration of transports and stores. So no member of the old group can
+// ever take part: its handshake is refused; its store is another cluster's; and once the first leader is
+// elected, which takes all founders, each member is bound to the store that it had then. The commands that the backup
+// lacks are lost to the new group; so is, to the old one, what the new one takes in. One of the two must be switched off.
+//
+// # A lost quorum
+//
+// When more voters are lost for good than the others can do without, the group stands still, and no change of
+// membership helps, as that needs a quorum too. First make sure of it: voters that can be started again, with their
+// disks, lose nothing. What is left is [Recover], with the hosts stopped and their stores opened:
+// it says what the survivors have together, which of it is known to be chosen, and whether anything that was
+// acknowledged may be missing. Survivors are read, and never written. Give it all of them, as the one that was the leader
+// need not be the most complete.
+//
+// If the report is to be lived with, [Recovery.Backup] writes a backup of it, and a new cluster is restored from that, as above.
+// Survivors are not started again: their stores belong to a cluster that is no more. A host that joins
+// the new one does so with an empty store. (Opening a storage.Disk does to its folder what a restart of its host does. To
+// leave even that as it is, copy the folders first.)
+//
+// # A dead node
+//
+// It is replaced by one with another id in one change: start the new one with [Host.Join], and have any member
+// [Group.Change] the members to those that live, with the new one as Joining. It becomes a voter when it has caught up,
+// which [Group.Settled] waits for. A Change that is answered ErrUnknown may have had its effect: look at [Group.Status], and, if it had
+// none, try again.
+//
+// # A wiped disk
+//
+// Its node comes back with an empty store, which is a new one even under the old id: Status.Refused is true, nobody counts its
+// votes, and it may have forgotten some. It is replaced like a dead node, under its own id: Host.Join, then a change
+// in which it is Joining. Two wiped of three are a lost quorum.
+//
+// # A rolling restart
+//
+// One node after the other: hand leadership over if it leads ([Group.Transfer]), close its host, start it again, have it
+// open its groups, and wait for a [Group.Read] on it, which returns when it has caught up. Then the next one. Clients that
+// use a [Session] on a member that stays up see nothing but the time that it takes.
+//
+// Each of these has an example.
 //
 // # What is not
 //
@@ -173,12 +223,14 @@
 //	codec.go                           messages as bytes, drawn
 //	engine.go                          Engine and Effects: the contract
 //	storage.go transport.go            what a host stands on
-//	statemachine.go machine.go         what is replicated; session.go, view.go: sessions, snapshots
+//	statemachine.go machine.go         what is replicated; session.go, view.go: sessions, snapshots;
+//	                                   durable.go: state machines with a disk of their own
 //	replica.go pump.go                 the rules of Effects, kept; requests: waiters.go, forward.go,
 //	                                   gate.go, reads.go
 //	host.go loop.go mailbox.go         goroutines and queues; writer.go, applier.go, snapshots.go,
-//	                                   memory.go
-//	group.go open.go ticket.go         what users call; leadership.go, client.go, because.go
+//	                                   sending.go, memory.go
+//	group.go open.go ticket.go         what users call; leadership.go, client.go, because.go, settled.go
+//	backup.go recover.go               what is kept elsewhere, and what is left: backupfile.go, recovery.go
 //	metrics.go exposition.go           what operators look at; histogram.go, logger.go, watch.go
 //
 // # Design

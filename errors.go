@@ -39,7 +39,7 @@ var (
 	// command is applied, alike on every replica. An ErrNotApplied.
 	ErrNoSession = notApplied("no such session")
 	// ErrStaleSequence: the sequence number was used before and its answer is no longer kept:
-	// it was applied once, and will not be again.
+	// it was applied once, and will not be again. A DurableStateMachine keeps none over a restart.
 	ErrStaleSequence = errors.New("sequence number already answered")
 
 	// ErrConfigIndex: the membership was set at another index than the caller expected, so

@@ -59,7 +59,7 @@ func TestAGroupThatIsClosedCanBeOpenedAgainOnTheSameHost(t *testing.T) {
 
 func TestEveryMistakeInAConfigurationIsNamed(t *testing.T) {
 	node := transport.NewNetwork().Node(1)
-	host := consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: node}
+	host := consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: node, Logger: silent}
 	for _, x := range []struct {
 		field, value string
 		change       func(*consensus.HostConfig)
@@ -302,6 +302,7 @@ func TestAWitnessMayJoinAsALearner(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, next.kind, n.group.Status().Kind)
 			c.propose(leader, "b")
+			time.Sleep(time.Second) // in which the leader hears from it
 		}
 		c.isolate(c.follower())
 		c.propose(leader, "two voters and the witness are a majority of four")

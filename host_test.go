@@ -136,7 +136,7 @@ func TestAFailedDiskStopsTheGroupsOfItsHostAndNoOthers(t *testing.T) {
 
 func TestASlowStateMachineHoldsUpNoOtherGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		host, err := consensus.Start(consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: transport.NewNetwork().Node(1)})
+		host, err := consensus.Start(consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: transport.NewNetwork().Node(1), Logger: silent})
 		require.NoError(t, err)
 		release := make(chan struct{})
 		cfg := consensus.GroupConfig{ID: 1, Protocol: raft.New, Members: consensus.Members{Voters: []consensus.NodeID{1}}}
@@ -285,7 +285,7 @@ func TestManyGroupsShareAHost(t *testing.T) {
 		var hosts []*consensus.Host
 		members := make(map[consensus.GroupID][]*consensus.Group)
 		for _, id := range three.Voters {
-			host, err := consensus.Start(consensus.HostConfig{ID: id, Storage: storage.NewMemory(), Transport: network.Node(id)})
+			host, err := consensus.Start(consensus.HostConfig{ID: id, Storage: storage.NewMemory(), Transport: network.Node(id), Logger: silent})
 			require.NoError(t, err)
 			hosts = append(hosts, host)
 			for id := consensus.GroupID(1); id <= groups; id++ {
@@ -322,7 +322,7 @@ func (deafTransport) Serve(context.Context, consensus.Handler) error { return er
 
 func TestATransportThatCannotServeStopsTheHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		host, err := consensus.Start(consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: deafTransport{transport.NewNetwork().Node(1)}})
+		host, err := consensus.Start(consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: deafTransport{transport.NewNetwork().Node(1)}, Logger: silent})
 		require.NoError(t, err)
 		synctest.Wait()
 		_, err = host.Create(consensus.GroupConfig{ID: 1, Protocol: raft.New, Members: three, StateMachine: &journal{}})
@@ -341,7 +341,7 @@ func (hastyTransport) Serve(context.Context, consensus.Handler) error {
 
 func TestATransportThatServesNoMoreStopsTheHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		host, err := consensus.Start(consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: hastyTransport{transport.NewNetwork().Node(1)}})
+		host, err := consensus.Start(consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: hastyTransport{transport.NewNetwork().Node(1)}, Logger: silent})
 		require.NoError(t, err)
 		g, err := host.Create(consensus.GroupConfig{ID: 1, Protocol: raft.New, Members: three, StateMachine: &journal{}})
 		require.NoError(t, err)

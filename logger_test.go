@@ -68,6 +68,7 @@ func TestWhatHappensToAGroupIsLogged(t *testing.T) {
 		for range 100 {
 			c.propose(leader, "a")
 		}
+		time.Sleep(time.Second) // the log is shortened
 		c.rejoin(n)
 		require.NoError(t, n.group.Read(background))
 		require.NotEmpty(t, leader.logs.with("INFO snapshot taken index="))

@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -42,6 +43,9 @@ func (l *loop) run(ctx context.Context) {
 		case <-ticker.C:
 			l.round(true)
 		case <-l.mail.wake:
+			// Whoever can run does so first, and what they put in comes along. A loop that takes the first
+			// of many callers who were just answered makes many small batches of them.
+			runtime.Gosched()
 			l.round(false)
 		}
 	}

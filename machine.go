@@ -13,7 +13,10 @@ import (
 type Machine struct {
 	sm       StateMachine
 	last     SnapshotMeta // the last entry applied, and the data of the last configuration entry
+	executed Index        // the last command that the state machine has executed: see durable.go
 	sessions *sessions
+
+	durable DurableStateMachine // sm, if it is one
 }
 
 // Applied is what became of one entry.
@@ -27,10 +30,18 @@ type Applied struct {
 	Err    error  // why a command was not applied, alike on every replica
 }
 
-// NewMachine returns a Machine in its first state. With a nil StateMachine (a witness's) commands
-// are passed over, and what they would have answered is unknown.
-func NewMachine(sm StateMachine) *Machine {
-	return &Machine{sm: sm, sessions: newSessions()}
+// NewMachine returns a Machine at the beginning of the log, whatever a DurableStateMachine has executed
+// already. With a nil StateMachine (a witness's) commands are passed over, and what they would have
+// answered is unknown.
+func NewMachine(sm StateMachine, limits SessionLimits) *Machine {
+	m := &Machine{sm: sm}
+	limits = limits.withDefaults()
+	if d, ok := sm.(DurableStateMachine); ok {
+		m.durable, m.executed = d, d.Durable()
+		limits.flat = MaxDurableAnswer
+	}
+	m.sessions = newSessions(limits)
+	return m
 }
 
 // Apply applies entries, each one above the last, and appends what became of each to out. An
@@ -68,6 +79,10 @@ func (m *Machine) apply(e *Entry, a *Applied) (err error) {
 	}
 	switch e.Kind {
 	case EntryCommand:
+		if e.Index <= m.executed {
+			a.Err = ErrUnknown
+			break
+		}
 		a.Result, err = m.command(Command{e.Index, e.Data})
 	case EntrySessionOpen:
 		m.sessions.open(uint64(e.Index))
@@ -88,25 +103,31 @@ func (m *Machine) sessionCommand(e *Entry) (result Result, refused, err error) {
 		return Result{}, ErrNoSession, nil
 	}
 	m.sessions.use(s)
-	s.forget(c.Oldest)
+	m.sessions.forget(s, c.Oldest)
 	if c.Sequence < s.oldest {
 		return Result{}, ErrStaleSequence, nil
 	}
 	at, known := s.find(c.Sequence)
 	switch {
+	case known && s.answers[at].gone:
+		return Result{}, ErrStaleSequence, nil
 	case known:
 		return s.answers[at].result.clone(), nil, nil
-	case len(s.answers) == MaxAnswers:
+	case len(s.answers) == m.sessions.limits.Answers:
 		return Result{}, ErrBusy, nil
+	case e.Index <= m.executed:
+		m.sessions.keep(s, at, stored{sequence: c.Sequence, gone: true})
+		return Result{}, ErrStaleSequence, nil
 	}
 	if result, err = m.command(Command{e.Index, c.Data}); err == nil {
-		s.keep(at, c.Sequence, result)
+		m.sessions.keep(s, at, stored{sequence: c.Sequence, result: result.clone()})
 	}
 	return result, nil, err
 }
 
 // command has the user's code execute a command.
 func (m *Machine) command(c Command) (result Result, err error) {
+	m.executed = c.Index
 	defer recovered("Apply", &err)
 	return m.sm.Apply(c), nil
 }
@@ -125,7 +146,7 @@ func recovered(method string, err *error) {
 // Index is the last entry applied.
 func (m *Machine) Index() Index { return m.last.Index }
 
-// Snapshot returns what the Machine is now; WriteTo may run while it goes on, once.
+// Snapshot returns all of what the Machine is now; WriteTo may run while it goes on, once.
 func (m *Machine) Snapshot() (SnapshotMeta, io.WriterTo, error) {
 	v := &view{}
 	if m.sm != nil {
@@ -133,7 +154,7 @@ func (m *Machine) Snapshot() (SnapshotMeta, io.WriterTo, error) {
 			return SnapshotMeta{}, nil, err
 		}
 	}
-	v.head = m.appendHead(nil)
+	v.head = m.appendHead(nil, true)
 	return m.last, v, nil
 }
 
@@ -144,9 +165,18 @@ func (m *Machine) Restore(meta SnapshotMeta, r io.Reader) (err error) {
 		m.last = meta
 		return nil
 	}
-	if err := m.readHead(meta, r); err != nil {
+	was := m.executed
+	whole, err := m.readHead(meta, r)
+	if err != nil {
 		return err
 	}
 	defer recovered("Restore", &err)
+	if m.durable != nil && m.durable.Durable() >= m.executed {
+		m.executed = max(was, m.durable.Durable())
+		return nil // all of it is there
+	}
+	if !whole {
+		return fmt.Errorf("%w: the snapshot at %d goes with a DurableStateMachine that has command %d on disk", ErrMalformed, meta.Index, m.executed)
+	}
 	return m.sm.Restore(r)
 }

@@ -68,12 +68,17 @@ type history struct {
 	t       require.TestingT
 	machine *Machine
 	state   *tally
+	limits  SessionLimits
 	at      Index
 }
 
 func newHistory(t require.TestingT) *history {
+	return newLimitedHistory(t, SessionLimits{})
+}
+
+func newLimitedHistory(t require.TestingT, limits SessionLimits) *history {
 	s := &tally{}
-	return &history{t: t, machine: NewMachine(s), state: s}
+	return &history{t: t, machine: NewMachine(s, limits), state: s, limits: limits}
 }
 
 func (h *history) apply(kind EntryKind, data []byte) Applied {
@@ -109,7 +114,7 @@ func bytesOf(t require.TestingT, w io.WriterTo) []byte {
 // restored is another Machine, made of a snapshot of this one.
 func (h *history) restored() *history {
 	meta, b := h.write()
-	o := newHistory(h.t)
+	o := newLimitedHistory(h.t, h.limits)
 	require.NoError(h.t, o.machine.Restore(meta, bytes.NewReader(b)))
 	o.at = h.at
 	require.Equal(h.t, h.machine.Index(), o.machine.Index())
@@ -128,13 +133,13 @@ func TestEveryEntryHasItsAnswer(t *testing.T) {
 }
 
 func TestAWitnessPassesCommandsOver(t *testing.T) {
-	m := NewMachine(nil)
+	m := NewMachine(nil, SessionLimits{})
 	out, err := m.Apply([]Entry{{Index: 1}, {Index: 2, Kind: EntrySessionOpen}, {Index: 3, Kind: EntryMembers, Data: []byte("c")}}, nil)
 	require.NoError(t, err)
 	require.Equal(t, []error{ErrUnknown, ErrUnknown, nil}, []error{out[0].Err, out[1].Err, out[2].Err})
 	meta, w, err := m.Snapshot()
 	require.NoError(t, err)
-	o := NewMachine(nil)
+	o := NewMachine(nil, SessionLimits{})
 	require.NoError(t, o.Restore(meta, bytes.NewReader(bytesOf(t, w))))
 	require.NoError(t, o.Restore(meta, bytes.NewReader(nil)))
 	require.Equal(t, Index(3), o.Index())
@@ -211,7 +216,7 @@ func someEntry(t *rapid.T, known []uint64) (EntryKind, []byte) {
 
 func TestAMachineRestoredAnywhereGoesOnTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := newHistory(t)
+		h := newLimitedHistory(t, rapid.SampledFrom([]SessionLimits{{}, {Sessions: 2}, {Answers: 2}, {SessionBytes: 200}}).Draw(t, "limits"))
 		o := h
 		var known []uint64
 		for range rapid.IntRange(1, 60).Draw(t, "entries") {

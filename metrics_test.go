@@ -140,6 +140,7 @@ func TestTheMetricsOfAKnownRun(t *testing.T) {
 		for range 100 {
 			c.propose(leader, "c")
 		}
+		time.Sleep(time.Second) // the log is shortened
 		c.rejoin(n)
 		require.NoError(t, n.group.Read(background))
 		require.Equal(t, 1.0, scrapeOf(t, leader.host)[`consensus_snapshots_total{event="sent"}`])
@@ -195,7 +196,7 @@ func TestTheBacklogOfAStuckStateMachineShows(t *testing.T) {
 
 func TestTheNumberOfSeriesIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		host, err := consensus.Start(consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: transport.NewNetwork().Node(1)})
+		host, err := consensus.Start(consensus.HostConfig{ID: 1, Storage: storage.NewMemory(), Transport: transport.NewNetwork().Node(1), Logger: silent})
 		require.NoError(t, err)
 		defer host.Close()
 		cfg := consensus.GroupConfig{Protocol: raft.New, Members: consensus.Members{Voters: []consensus.NodeID{1}}, StateMachine: &journal{}}

@@ -15,7 +15,8 @@ import (
 type GroupConfig struct {
 	ID       GroupID
 	Protocol NewEngine // raft.New
-	// StateMachine is a fresh one: it is filled from the snapshot and the log. It is nil at a witness,
+	// StateMachine is a fresh one: it is filled from the snapshot and the log. A DurableStateMachine is the
+	// one that this member has had, with what it has on disk. It is nil at a witness,
 	// also while that is a learner still, and only there, for as long as the store lives.
 	StateMachine StateMachine
 	// Members founds the group. Open needs it again, the same, as long as no configuration is in
@@ -141,7 +142,7 @@ func (h *Host) machine(cfg GroupConfig, kind MemberKind, snapshot SnapshotMeta) 
 	case cfg.StateMachine != nil && kind == Witness:
 		return nil, &ConfigError{Field: "StateMachine", Value: fmt.Sprintf("%T", cfg.StateMachine), Reason: "node " + nodeString(h.cfg.ID) + " is a witness, which keeps no state"}
 	}
-	m := NewMachine(cfg.StateMachine)
+	m := NewMachine(cfg.StateMachine, SessionLimits{})
 	if snapshot.Index == 0 {
 		return m, nil
 	}

@@ -50,7 +50,7 @@ func Recover(cfg RecoverConfig) (*Recovery, error) {
 	if err := s.examine(); err != nil {
 		return s.Recovery, err
 	}
-	s.machine = NewMachine(cfg.StateMachine)
+	s.machine = NewMachine(cfg.StateMachine, SessionLimits{})
 	for _, step := range [...]func() error{s.restore, s.takeChosen, s.takeRest, s.judge} {
 		if err := step(); err != nil {
 			return s.Recovery, fmt.Errorf("group %d: %w", cfg.Group, err)
@@ -240,9 +240,9 @@ func (s *salvage) takeRest() error {
 	return s.apply(rest)
 }
 
-// believe returns what can be taken of rest. Where something was chosen, as damage alone leaves nobody to say what,
-// rest is probably it, unless it leads to something else than what is known to be chosen later. A gap there is a loss, and
-// nothing above it is of use.
+// believe returns as much of rest as can be taken. Up to Chosen it stands where something was chosen that those who
+// know of it cannot read any more. What another has there is nearly certainly that, unless it contradicts what is known to be
+// chosen further on. Where nobody has anything it is lost, and what follows is of no use without it.
 func (s *salvage) believe(rest []Entry) ([]Entry, error) {
 	from, n := s.machine.Index(), 0
 	to := from

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -148,6 +149,55 @@ func TestTheMostCompleteSurvivorDecides(t *testing.T) {
 			require.Contains(c.t, r.String(), "Start them")
 		}
 	})
+}
+
+// Whoever survives of a group that was partitioned and stopped at random: what it had applied is recovered, in that
+// order, and with a quorum everything that was acknowledged is.
+func TestWhatWasAppliedAnywhereAmongTheSurvivorsIsRecovered(t *testing.T) {
+	for seed := range uint64(4) {
+		withBoth(t, consensus.GroupConfig{SnapshotSize: 3000}, func(c *cluster) {
+			dice := rand.New(rand.NewPCG(seed, 1))
+			var stops []func() []string
+			for k, n := range c.nodes {
+				stops = append(stops, c.load(n, fmt.Sprint("client", k, "-")))
+			}
+			for range 4 {
+				n := c.nodes[dice.IntN(3)]
+				c.isolate(n)
+				time.Sleep(time.Duration(dice.IntN(3000)) * time.Millisecond)
+				c.rejoin(n)
+				time.Sleep(time.Duration(dice.IntN(1000)) * time.Millisecond)
+			}
+			var acknowledged []string
+			for _, stop := range stops {
+				acknowledged = append(acknowledged, stop()...)
+			}
+			c.stopAll()
+			require.NotEmpty(c.t, acknowledged)
+			for subset := 1; subset < 8; subset++ {
+				var nodes []*node
+				for k, n := range c.nodes {
+					if subset>>k&1 == 1 {
+						nodes = append(nodes, n)
+					}
+				}
+				state, r := c.recover(survivors(nil, nodes...))
+				for _, n := range nodes {
+					applied := n.journal.all()
+					require.GreaterOrEqual(c.t, len(state), len(applied), "%v", r)
+					require.Equal(c.t, applied, state[:len(applied)], "%v", r)
+				}
+				require.Equal(c.t, len(nodes) > 1, r.Quorum, "%v", r)
+				if r.Complete {
+					slices.Sort(state)
+					for _, command := range acknowledged {
+						_, found := slices.BinarySearch(state, command)
+						require.True(c.t, found, "%s: %v", command, r)
+					}
+				}
+			}
+		})
+	}
 }
 
 func TestEverythingIsThereIfEveryCommitQuorumHasASurvivor(t *testing.T) {

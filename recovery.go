@@ -34,8 +34,7 @@ type Recovery struct {
 	Members  Members // at Last, and
 	Outgoing Members // Raft: the other half of a joint configuration; no voters if there was none
 
-	// ClusterID is a new one for the cluster in which the group is restored, by no more than chance
-	// that of any other.
+	// ClusterID is a random one, for the cluster in which the group is restored.
 	ClusterID uint64
 
 	machine *Machine

@@ -2,19 +2,52 @@ package consensus
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sort"
 )
 
+// What a group keeps for sessions. A session that is in the way is closed, on every replica alike:
+// which one is a matter of the log, and of no clock.
 const (
 	// MaxSessions is how many sessions a group keeps. When one more opens, the one that was used
-	// least recently, by the log and by no clock, is closed, on every replica alike.
+	// least recently is closed.
 	MaxSessions = 4096
+	// MaxSessionBytes is how many bytes the answers of all sessions take. When one more is kept above
+	// that, sessions are closed, the least recently used first; the one whose answer it is comes last,
+	// and stays if that is its only one.
+	MaxSessionBytes = 64 << 20
 	// MaxAnswers is how many answers a session keeps that its client may still ask for. While it
 	// has so many, a new command is refused with ErrBusy and is not applied.
 	MaxAnswers = 256
 )
+
+// MaxDurableAnswer is how long the Data of an answer may be that a session keeps for a
+// DurableStateMachine: it keeps none that is longer, and all answers count for as much. After a restart
+// nobody knows how long they were, and which session is closed must not depend on that.
+const MaxDurableAnswer = 1 << 10
+
+// answerOverhead is what an answer counts for beside its data.
+const answerOverhead = 40
+
+// SessionLimits are other limits than a Host's. What is zero is as with a Host. They decide what
+// becomes of entries: every replica of a group must have the same ones, always.
+type SessionLimits struct {
+	Sessions, SessionBytes, Answers int
+
+	flat int // if not 0: what every answer counts for
+}
+
+func (l SessionLimits) withDefaults() SessionLimits {
+	return SessionLimits{
+		Sessions:     cmp.Or(l.Sessions, MaxSessions),
+		SessionBytes: cmp.Or(l.SessionBytes, MaxSessionBytes),
+		Answers:      cmp.Or(l.Answers, MaxAnswers),
+		flat:         l.flat,
+	}
+}
 
 // A SessionCommand is the Data of an EntrySessionCommand: a command that is applied at most once,
 // however often it is proposed with the same Session and Sequence.
@@ -52,11 +85,12 @@ func DecodeSessionCommand(b []byte) (SessionCommand, error) {
 // AppendSessionClose appends the Data of an EntrySessionClose to b: session:uvarint.
 func AppendSessionClose(b []byte, session uint64) []byte { return binary.AppendUvarint(b, session) }
 
-// A session is one client's. oldest <= the sequence of every answer, and len(answers) <= MaxAnswers.
+// A session is one client's. oldest <= the sequence of every answer.
 type session struct {
 	id      uint64
 	oldest  uint64   // commands below it are refused
 	answers []stored // by increasing sequence
+	bytes   int      // that they count for
 
 	older, newer *session // by last use
 }
@@ -65,23 +99,26 @@ type session struct {
 type stored struct {
 	sequence uint64
 	result   Result
+	gone     bool // the command was executed, and what it answered is not kept
 }
 
-// sessions are those of a group, at most MaxSessions. They are a pure function of the log.
+// sessions are those of a group. They are a pure function of the log and the limits.
 type sessions struct {
-	byID map[uint64]*session
-	root session // of the ring by last use: root.newer is the least recently used
+	limits SessionLimits
+	byID   map[uint64]*session
+	bytes  int     // that all answers count for
+	root   session // of the ring by last use: root.newer is the least recently used
 }
 
-func newSessions() *sessions {
-	t := &sessions{}
+func newSessions(limits SessionLimits) *sessions {
+	t := &sessions{limits: limits}
 	t.root.older, t.root.newer = &t.root, &t.root
 	return t
 }
 
 // open adds a session as the most recently used, in the place of the least if there are too many.
 func (t *sessions) open(id uint64) *session {
-	if len(t.byID) == MaxSessions {
+	if len(t.byID) == t.limits.Sessions {
 		t.remove(t.root.newer)
 	}
 	s := &session{id: id}
@@ -110,6 +147,7 @@ func (t *sessions) append(s *session) {
 func (t *sessions) remove(s *session) {
 	s.older.newer, s.newer.older = s.newer, s.older
 	delete(t.byID, s.id)
+	t.bytes -= s.bytes
 }
 
 // close ends the session that data names.
@@ -123,16 +161,25 @@ func (t *sessions) close(data []byte) error {
 	return nil
 }
 
-// forget drops the answers below oldest, which never goes back.
-func (s *session) forget(oldest uint64) {
+// forget drops the answers of s below oldest, which never goes back.
+func (t *sessions) forget(s *session, oldest uint64) {
 	if oldest <= s.oldest {
 		return
 	}
 	s.oldest = oldest
 	n, _ := s.find(oldest)
+	for i := range s.answers[:n] {
+		t.weigh(s, -t.size(&s.answers[i]))
+	}
 	kept := copy(s.answers, s.answers[n:])
 	clear(s.answers[kept:])
 	s.answers = s.answers[:kept]
+}
+
+// weigh notes that the answers of s count for so many bytes more.
+func (t *sessions) weigh(s *session, bytes int) {
+	s.bytes += bytes
+	t.bytes += bytes
 }
 
 // find returns where the answer of that sequence is, or belongs.
@@ -144,9 +191,19 @@ func (s *session) find(sequence uint64) (at int, known bool) {
 // clone returns a result that shares no bytes with r.
 func (r Result) clone() Result { return Result{r.Value, bytes.Clone(r.Data)} }
 
-// keep stores an answer where find said: a copy, as the caller's bytes are the caller's.
-func (s *session) keep(at int, sequence uint64, r Result) {
-	s.answers = append(s.answers, stored{})
-	copy(s.answers[at+1:], s.answers[at:])
-	s.answers[at] = stored{sequence, r.clone()}
+// size is what an answer counts for.
+func (t *sessions) size(a *stored) int {
+	return answerOverhead + cmp.Or(t.limits.flat, len(a.result.Data))
+}
+
+// keep stores an answer of s, the most recently used session, where find said. Its bytes must be its own.
+func (t *sessions) keep(s *session, at int, a stored) {
+	if t.limits.flat > 0 && len(a.result.Data) > t.limits.flat {
+		a.result, a.gone = Result{}, true
+	}
+	s.answers = slices.Insert(s.answers, at, a)
+	t.weigh(s, t.size(&a))
+	for least := t.root.newer; t.bytes > t.limits.SessionBytes && (least != s || len(s.answers) > 1); least = t.root.newer {
+		t.remove(least)
+	}
 }

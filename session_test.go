@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -92,6 +93,46 @@ func TestTheAnswersOfASessionAreBounded(t *testing.T) {
 	_, err = h.session(id, MaxAnswers, 1, "b")
 	require.NoError(t, err, "the client waits for one less")
 	require.Len(t, h.state.commands, MaxAnswers+1)
+}
+
+func TestTheBytesOfAllAnswersAreBounded(t *testing.T) {
+	const weight = answerOverhead + len("did a")
+	h := newLimitedHistory(t, SessionLimits{SessionBytes: 3 * weight})
+	var ids []uint64
+	for i := range 4 {
+		ids = append(ids, h.apply(EntrySessionOpen, nil).Result.Value)
+		if i == 3 {
+			break
+		}
+		_, err := h.session(ids[i], 1, 1, "a")
+		require.NoError(t, err)
+	}
+	h = h.restored() // their weight survives
+	_, err := h.session(ids[0], 1, 1, "a")
+	require.NoError(t, err, "there is room for three")
+	_, err = h.session(ids[3], 1, 1, "a")
+	require.NoError(t, err)
+	_, err = h.session(ids[1], 1, 1, "a")
+	require.Equal(t, ErrNoSession, err, "the least recently used")
+	_, err = h.session(ids[0], 2, 2, "a")
+	require.NoError(t, err, "in the place of the one before")
+	_, err = h.session(ids[2], 1, 1, "a")
+	require.NoError(t, err)
+	require.Equal(t, 3*weight, h.machine.sessions.bytes)
+	require.NoError(t, h.apply(EntrySessionClose, AppendSessionClose(nil, ids[2])).Err)
+	require.Equal(t, 2*weight, h.machine.sessions.bytes)
+
+	_, err = h.session(ids[0], 3, 3, strings.Repeat("a", 3*weight))
+	require.NoError(t, err)
+	_, err = h.session(ids[0], 3, 3, "")
+	require.NoError(t, err, "an answer that is too large makes room for itself, if it is the only one")
+	require.Len(t, h.machine.sessions.byID, 1)
+	_, err = h.session(ids[0], 4, 3, "a")
+	require.NoError(t, err)
+	require.Empty(t, h.machine.sessions.byID)
+	require.Zero(t, h.machine.sessions.bytes)
+	_, err = h.session(ids[0], 4, 3, "a")
+	require.Equal(t, ErrNoSession, err)
 }
 
 func TestASessionCommandHasOneEncoding(t *testing.T) {

@@ -68,7 +68,7 @@ func (s *snapshotSlot) free() {
 // takeSnapshot has a view taken between two entries, and written in the background.
 func (g *Group) takeSnapshot() {
 	g.applier.do(func() error {
-		meta, view, err := g.applier.machine.Snapshot()
+		meta, view, err := g.applier.machine.Checkpoint()
 		if err != nil {
 			return fmt.Errorf("taking a snapshot: %w", err)
 		}
@@ -190,31 +190,6 @@ func loadSnapshot(ctx context.Context, s Storage, group GroupID, meta SnapshotMe
 		return found, fmt.Errorf("restoring the snapshot at %d: %w", meta.Index, err)
 	}
 	return found, nil
-}
-
-// sendSnapshot streams our newest snapshot after the header m.
-func (g *Group) sendSnapshot(m Message) {
-	g.work.Go(func() {
-		err := g.stream(m)
-		if err == nil {
-			addTo(&g.loop.metrics.SnapshotsSent, 1)
-			g.log(slog.LevelInfo, "snapshot sent", slog.Uint64("to", uint64(m.To)))
-		} else {
-			addTo(&g.loop.metrics.SnapshotsUnsent, 1)
-			g.log(slog.LevelWarn, "snapshot not sent", slog.Uint64("to", uint64(m.To)), errAttr(err))
-		}
-		g.call(func() { g.replica.SnapshotSent(m.To, err) })
-	})
-}
-
-func (g *Group) stream(m Message) error {
-	meta, r, err := g.host.cfg.Storage.Open(g.id)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	m.Index, m.LogTerm, m.Data = meta.Index, meta.Term, meta.Config
-	return g.host.cfg.Transport.SendSnapshot(g.ctx, m, meta, r)
 }
 
 // fetch reads entries that are no longer in memory.

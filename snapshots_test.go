@@ -24,6 +24,7 @@ func TestALaggardIsBroughtUpByASnapshot(t *testing.T) {
 		}
 		c.propose(leader, want...)
 		require.Positive(t, leader.journal.views.Load())
+		time.Sleep(time.Second) // they are stored
 		require.Positive(t, leader.group.Status().Snapshot)
 		c.rejoin(n)
 		c.applied(n, want...)

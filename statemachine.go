@@ -19,6 +19,27 @@ type StateMachine interface {
 	Restore(r io.Reader) error
 }
 
+// A DurableStateMachine keeps its state on disk itself, as an embedded database does. The log is
+// trimmed without copying that state, and a member that starts again goes on with what is there.
+//
+// With the effect of each command it stores the command's index, in one transaction. So a crash, at
+// any time, leaves the state that some command left, and the index of that command. Commands need
+// not be durable when Apply returns; Sync is for that. Restore replaces all of the state, its index
+// included, in one transaction as well: the index is then the one of the state that was restored.
+//
+// After a restart, commands up to Durable are not applied again. One of a session among them that is
+// proposed once more is answered ErrStaleSequence: it was applied once, and its result is not kept. Nor
+// are results of more than MaxDurableAnswer bytes. Either all members of a group have one, or none.
+type DurableStateMachine interface {
+	StateMachine
+	// Durable is the index of the last command whose effect is on disk, together with those of all
+	// before it. 0: there is none.
+	Durable() Index
+	// Sync returns once the effects of all commands that were applied before the call are on disk.
+	// It runs while further commands are applied, or a Restore replaces them. An error stops the group.
+	Sync() error
+}
+
 // A Command is one committed command.
 type Command struct {
 	Index Index // its position in the log: increasing, with gaps

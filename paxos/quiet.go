@@ -37,7 +37,8 @@ func (p *Paxos) groupAtRest() bool {
 	return reads == 0
 }
 
-// restless notes that something happens: the group is to stay awake for a while.
+// restless notes that something happens: the group is to stay awake for a while, and who has agreed to be
+// quiet is woken by it.
 func (p *Paxos) restless() { p.busyAt, p.askedQuiet = p.now, 0 }
 
 // wantQuiet reports whether the round of heartbeats that begins now asks for quiet.

@@ -31,7 +31,8 @@ func (r *Raft) groupAtRest() bool {
 	return reads == 0
 }
 
-// restless notes that something happens: the group is to stay awake for a while.
+// restless notes that something happens: the group is to stay awake for a while, and who has agreed to be
+// quiet is woken by it.
 func (r *Raft) restless() { r.busyAt, r.askedQuiet = r.now, 0 }
 
 // wantQuiet reports whether the round of heartbeats that begins now asks for quiet.

@@ -10,10 +10,12 @@ import (
 // An audit is a state machine around another one: it keeps a digest of every command and result
 // in order, also across snapshots, so that two replicas that went different ways cannot look alike.
 type audit struct {
-	node    *node
-	machine consensus.StateMachine
-	index   consensus.Index // of the last command
-	digest  uint64
+	node     *node
+	machine  consensus.StateMachine
+	index    consensus.Index // of the last command
+	digest   uint64
+	restored consensus.Index   // likewise, in the snapshot that it was made of last
+	effects  []consensus.Index // of the commands since the last check of outcomes
 }
 
 func newAudit(n *node) *audit {
@@ -29,6 +31,7 @@ func newAudit(n *node) *audit {
 func (a *audit) Apply(c consensus.Command) consensus.Result {
 	r := a.machine.Apply(c)
 	a.index = c.Index
+	a.effects = append(a.effects, c.Index)
 	a.digest = mix(a.digest ^ uint64(c.Index)<<32 ^ hash(c.Data))
 	a.digest = mix(a.digest ^ r.Value ^ hash(r.Data)<<1)
 	a.node.w.checkState(a.node, a.index, a.digest)
@@ -46,6 +49,7 @@ func (a *audit) Restore(r io.Reader) error {
 	}
 	a.index = consensus.Index(binary.LittleEndian.Uint64(b[:]))
 	a.digest = binary.LittleEndian.Uint64(b[8:])
+	a.restored = a.index
 	if a.index > 0 {
 		a.node.w.checkState(a.node, a.index, a.digest)
 	}

@@ -278,7 +278,7 @@ func (w *World) checkState(n *node, i consensus.Index, digest uint64) {
 
 // checkImage: snapshots at the same index are the same bytes, sessions included.
 func (w *World) checkImage(n *node, meta *consensus.SnapshotMeta, b []byte) {
-	if w.options.StateMachine != nil || n.state == nil {
+	if w.options.StateMachine != nil || w.options.Durable || n.state == nil {
 		return // a user's snapshots need only restore the same state, and a witness has none
 	}
 	known := w.ghost.images.put(meta.Index)
@@ -297,7 +297,7 @@ func (w *World) checkDone(n *node, r *request, err error) {
 		w.checkRead(n, r)
 	case err == nil && w.changes(who) && !g.has(id):
 		w.fail("answers", "node %d says that the proposal %x is done, which is not committed", n.id, id)
-	case errors.Is(err, consensus.ErrNotApplied) && !errors.Is(err, consensus.ErrNoSession):
+	case errors.Is(err, consensus.ErrNotApplied) && !(g.has(id) && g.refused(id, err)):
 		if g.has(id) {
 			w.fail("answers", "node %d says %q of the proposal %x, which is committed at %d", n.id, err, id, g.ids[id])
 		}

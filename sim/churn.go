@@ -11,7 +11,8 @@ import (
 const (
 	askTransfer = -1 - iota
 	askProbe
-	askChange // and below: askChange-i for a change of the membership set at index i
+	askNothing // nobody needs the answer
+	askChange  // and below: askChange-i for a change of the membership set at index i
 )
 
 // answer hands the answer to a request to whoever made it.
@@ -25,6 +26,7 @@ func (w *World) answer(n *node, who int, r consensus.Result, err error) {
 		w.mark(MarkTransferFailed)
 	case who == askProbe:
 		w.probed(n, err)
+	case who == askNothing:
 	default:
 		w.changed(consensus.Index(askChange-who), err)
 	}

@@ -25,6 +25,7 @@ type client struct {
 	doing    activity
 	op       int              // in operations
 	data     []byte           // of the command
+	sent     []byte           // of the last entry for it in a session
 	turn     uint32           // an event for an earlier turn does not happen
 	node     int              // where it goes, as long as that works
 	hint     consensus.NodeID // who leads, it was told; 0: it was not
@@ -35,6 +36,7 @@ type client struct {
 	sequence uint64
 	tries    int
 	unsure   uint64 // the first try that may have taken effect; 0: none
+	crashed  bool   // a replica that was asked has crashed
 	last     [maxKeys]uint64
 }
 
@@ -117,7 +119,7 @@ func (w *World) beginOperation(i int) {
 	}
 	cs.begun++
 	o.arg = uint64(cs.begun)
-	c.op, c.tries, c.unsure, c.doing = len(cs.operations), 0, 0, trying
+	c.op, c.tries, c.unsure, c.crashed, c.doing = len(cs.operations), 0, 0, false, trying
 	cs.operations = append(cs.operations, o)
 	c.sequence++
 	c.data = nil
@@ -165,6 +167,9 @@ func (w *World) try(i int) {
 	}
 	n.ask(i, func(id uint64) {
 		c.asked = id
+		if c.session != 0 || !c.sessions {
+			w.ghost.ledger.requests[id] = c.op
+		}
 		switch {
 		case o.kind == opRead:
 			n.replica.Read(id)
@@ -174,7 +179,8 @@ func (w *World) try(i int) {
 			c.doing = opening
 			n.replica.Propose(id, consensus.EntrySessionOpen, nil)
 		default:
-			n.replica.Propose(id, consensus.EntrySessionCommand, w.sessionCommand(c))
+			c.sent = w.sessionCommand(c)
+			n.replica.Propose(id, consensus.EntrySessionCommand, c.sent)
 		}
 	})
 }
@@ -219,6 +225,7 @@ func (w *World) told(i int, n *node, r consensus.Result, err error) {
 	o := &cs.operations[c.op]
 	opened := c.doing == opening
 	c.doing = trying
+	c.crashed = c.crashed || !n.up
 	again := w.backoff(c)
 	if w.trace.on() {
 		w.trace.say(w, n, "answers client %d: %d, %v", i, r.Value, err)
@@ -286,7 +293,11 @@ func (w *World) succeed(i int, n *node, r consensus.Result) {
 		}
 		if c.unsure != 0 && w.ghost.has(c.unsure) && c.unsure != c.asked {
 			w.mark(MarkSessionRetry)
+			if c.crashed {
+				w.mark(MarkRetryCrash)
+			}
 		}
+		w.checkTold(c.op, &r)
 		o.answer = r.Value
 		if w.user.answered != nil {
 			w.user.answered(c.data, r)
@@ -302,6 +313,7 @@ func (w *World) succeed(i int, n *node, r consensus.Result) {
 	if d := w.lull(); d > 0 {
 		cs.lull = w.now + int64(d)
 	}
+	w.part(i)
 	w.later(i, w.thinking())
 }
 
@@ -328,6 +340,7 @@ func (w *World) leave(i int) {
 	c := &w.clients.clients[i]
 	o := &w.clients.operations[c.op]
 	o.never = c.unsure == 0
+	w.checkNever(c.op)
 	c.doing = idle
 	c.session = 0 // its sequence numbers are out of step with what the client knows
 	w.later(i, w.dice.about(ChooseDelay, w.plan.think))

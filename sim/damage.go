@@ -47,19 +47,30 @@ func (w *World) damageOne(n *node) {
 	first := max(d.snapshot.Index+1, d.log.first)
 	if first < d.log.end() {
 		n.lose(d.snapshot.Index)
-		for range w.dice.among(ChooseFault, 1, 2) {
-			lo := first + consensus.Index(w.dice.Choose(ChooseFault, int(d.log.end()-first)))
-			for i := range consensus.Index(w.dice.among(ChooseFault, 1, 3)) {
-				if e := d.log.at(lo + i); e != nil && e.Index != 0 && !within(d.bad, lo+i) {
-					d.bad = append(d.bad, consensus.Range{First: lo + i, Last: lo + i})
-					n.unsure = d.log.end() - 1 // Raft has no use for what follows a hole
-				}
-			}
+		if n.real != nil {
+			d.bad = n.real.damage()
+		} else {
+			d.damage(w.dice, first)
 		}
-		slices.SortFunc(d.bad, func(a, b consensus.Range) int { return int(a.First) - int(b.First) })
-		w.mark(MarkDamaged)
+		if len(d.bad) > 0 {
+			n.unsure = max(d.log.end()-1, d.lastBad()) // Raft has no use for what follows a hole
+			w.mark(MarkDamaged)
+		}
 	}
 	w.fault(n, w.dice.about(ChooseDwell, w.plan.dwell), "has a damaged disk and is down", n.restart)
+}
+
+// damage draws what cannot be read any more, from first on.
+func (d *disk) damage(dice dice, first consensus.Index) {
+	for range dice.among(ChooseFault, 1, 2) {
+		lo := first + consensus.Index(dice.Choose(ChooseFault, int(d.log.end()-first)))
+		for i := range consensus.Index(dice.among(ChooseFault, 1, 3)) {
+			if e := d.log.at(lo + i); e != nil && e.Index != 0 && !within(d.bad, lo+i) {
+				d.bad = append(d.bad, consensus.Range{First: lo + i, Last: lo + i})
+			}
+		}
+	}
+	slices.SortFunc(d.bad, func(a, b consensus.Range) int { return int(a.First) - int(b.First) })
 }
 
 // healed notes that n has everything again that was damaged, or does not need it. A replica of Raft that
@@ -105,15 +116,19 @@ func (n *node) wipe() {
 	w := n.w
 	n.lose(n.disk.snapshot.Index)
 	backup := n.backup
-	n.disk.format(w.dice.id())
-	n.founder, n.wiped, n.unsure, n.backup = false, true, 0, nil
+	n.format()
+	n.founder, n.wiped, n.unsure, n.backup, n.shelf = false, true, 0, nil, shelf{}
 	if backup == nil || n.witness || w.dice.chance(ChooseFault, 512) {
 		return
 	}
 	d := &n.disk
 	d.state, d.snapshot, d.image = backup.state, backup.snapshot, backup.image
+	n.shelf = backup.shelf
 	for i := range backup.log {
 		*d.log.put(backup.log[i].Index) = backup.log[i]
+	}
+	if n.real != nil {
+		n.real.load(backup)
 	}
 	w.mark(MarkBackupRestored)
 }
@@ -124,6 +139,7 @@ type backup struct {
 	snapshot consensus.SnapshotMeta
 	image    []byte
 	log      []consensus.Entry
+	shelf    shelf
 }
 
 // backUp makes a backup of what n has on its disk, now and then as it goes down.
@@ -132,7 +148,7 @@ func (n *node) backUp() {
 		return
 	}
 	rec := n.disk.recover()
-	n.backup = &backup{state: rec.State, snapshot: rec.Snapshot, image: n.disk.image, log: rec.Entries}
+	n.backup = &backup{state: rec.State, snapshot: rec.Snapshot, image: n.disk.image, log: rec.Entries, shelf: n.shelf}
 }
 
 // failDisk has the next write of n fail.

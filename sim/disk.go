@@ -24,6 +24,7 @@ type disk struct {
 	slow       time.Duration // added to every write
 	stuckUntil int64
 	failing    bool // the next write that should finish fails
+	early      int  // writes that were durable before their time, in one batch with an earlier one
 }
 
 // An image is a snapshot in storage.
@@ -39,6 +40,32 @@ func (d *disk) format(incarnation uint64) {
 	clear(d.created)
 	*d = disk{incarnation: incarnation, log: d.log, created: d.created[:0], queue: d.queue[:0]}
 	d.log.reset()
+}
+
+// format gives n a new, empty disk.
+func (n *node) format() {
+	incarnation := n.w.dice.id()
+	n.disk.format(incarnation)
+	n.real = nil
+	if n.w.options.Storage {
+		n.real = newRealDisk(n, incarnation)
+	}
+}
+
+// recover is what n finds when it starts.
+func (n *node) recover() consensus.Recovered {
+	if n.real != nil {
+		return n.real.boot()
+	}
+	return n.disk.recover()
+}
+
+// image is what is in the newest adopted snapshot.
+func (n *node) image() []byte {
+	if n.real != nil && n.disk.image != nil {
+		return n.real.image()
+	}
+	return n.disk.image
 }
 
 // A lostDisk is what the checks remember of a disk that was wiped or damaged: what was on it was durable
@@ -88,17 +115,35 @@ func (w *World) diskDelay(n *node) time.Duration {
 
 // written is the event that the oldest unfinished write is durable.
 func (n *node) written() {
-	if n.disk.failing {
+	d := &n.disk
+	if d.early > 0 {
+		d.early--
+		return
+	}
+	batch, ok := d.sync(n)
+	if !ok {
 		n.halt()
 		return
 	}
-	seq := n.disk.finish(n)
+	var seq uint64
+	for range batch {
+		seq = d.finish(n)
+	}
+	d.early = batch - 1
 	if n.w.trace.on() {
 		n.w.trace.say(n.w, n, "write %d is durable", seq)
 	}
 	n.input()
 	n.replica.Persisted(seq)
 	n.settle()
+}
+
+// sync reports how many of the unfinished writes are durable now, and whether that did not fail.
+func (d *disk) sync(n *node) (batch int, ok bool) {
+	if n.real == nil {
+		return 1, !d.failing
+	}
+	return n.real.append(d.queue[d.head:], d.failing)
 }
 
 // finish makes the oldest unfinished write durable.
@@ -159,15 +204,18 @@ func (d *disk) adopt(n *node, meta *consensus.SnapshotMeta) {
 // durable all the same. The others never happened.
 func (d *disk) lose(n *node) {
 	unfinished := len(d.queue) - d.head
-	kept := n.w.dice.Choose(ChooseCrash, unfinished+1)
-	for range kept {
-		d.finish(n)
+	if n.real != nil {
+		n.real.lose()
+	} else {
+		for range n.w.dice.Choose(ChooseCrash, unfinished+1) {
+			d.finish(n)
+		}
 	}
-	if kept < unfinished {
+	if d.head < len(d.queue) {
 		n.w.mark(MarkCrashLostWrites)
 	}
 	clear(d.queue)
-	d.queue, d.head, d.doneAt, d.stuckUntil = d.queue[:0], 0, 0, 0
+	d.queue, d.head, d.doneAt, d.stuckUntil, d.early = d.queue[:0], 0, 0, 0, 0
 	clear(d.created)
 	d.created = d.created[:0]
 }
@@ -192,9 +240,11 @@ func (d *disk) last() consensus.Index {
 	return max(d.snapshot.Index, i)
 }
 
-// fetched answers a Fetch from what storage retains.
-func (n *node) fetched(f consensus.Fetch) {
-	var es []consensus.Entry
+// fetch is what storage retains of what f asks for.
+func (n *node) fetch(f consensus.Fetch) (es []consensus.Entry) {
+	if n.real != nil {
+		return n.real.fetch(f)
+	}
 	size := 0
 	for i := f.Lo; i <= f.Hi; i++ {
 		e := n.disk.log.at(i)
@@ -204,6 +254,12 @@ func (n *node) fetched(f consensus.Fetch) {
 		es = append(es, *e)
 		size += e.Size()
 	}
+	return es
+}
+
+// fetched answers a Fetch from what storage retains.
+func (n *node) fetched(f consensus.Fetch) {
+	es := n.fetch(f)
 	n.input()
 	if len(es) > 0 {
 		n.w.mark(MarkFetchServed)

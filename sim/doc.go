@@ -24,7 +24,9 @@
 // back; that what is committed is durable at a quorum of each half of the configuration; that votes,
 // candidacies and acknowledgements are durable when they leave; one vote a term, for ever; that
 // nobody applies what is not durable and committed; that replicas are in the same state at the same
-// index, restored snapshots and sessions included; that what a caller was told stays true; that
+// index, restored snapshots and sessions included; that what a caller was told stays true; that what a
+// client asks for takes effect exactly once if it was told so, and else at most once, through leader
+// changes, crashes, snapshots and the end of its session ("exactly once", in check_once.go); that
 // messages do not breed messages; that a read shows all that anybody knew to be committed when it was
 // asked, and that nothing is committed in a later term while a lease would still answer; and the engine's
 // own Check. At the end of a run: the clients' histories are linearizable.
@@ -32,6 +34,14 @@
 // The checks know a protocol by its messages, writes and statuses only, never by a hook in it. All
 // that is particular to Raft's messages is in check_raft.go. Of Paxos they decide by themselves what is
 // chosen, and hold it to the invariants that check_paxos.go lists by number.
+//
+// # Real disks
+//
+// A disk is modelled, unless Options.Storage is set (simulate run -storage). Then every node keeps what
+// it has in a storage.Disk, on a file system in memory that loses what power cuts lose: in the middle of
+// a write, a snapshot, or the recovery from the last power cut. Files are torn by sectors, calls fail
+// with EIO or ENOSPC and stop the node, and bits flip in what is synced. The model goes on beside it, and
+// says what may be found ("storage"); all the other checks are as ever.
 //
 // # Reading it
 //
@@ -41,10 +51,12 @@
 //	plan.go       what a seed draws
 //	node.go       a machine; env.go, what its replica asks of it; disk.go, jobs.go, snapshots.go, clock.go
 //	network.go    messages; hoard.go, those held back; partition.go, links that fail
-//	client.go     who uses the group; registers.go, what they use
+//	client.go     who uses the group; retry.go, and asks once too often; registers.go, what they use
 //	nemesis.go    who spoils it; churn.go, by changing the membership
 //	damage.go     what disks lose
+//	realdisk.go   a storage.Disk in the place of a model; recovered.go, whether they agree
 //	check.go      what may never happen; ghost.go, what the checks remember; audit.go, linearize.go
+//	check_once.go what may happen once; ledger.go, what ought to become of every entry
 //	check_raft.go, check_paxos.go, and what is beside it: what a protocol's messages and writes promise
 //	liveness.go   what must happen once the faults are over; trial.go, what must happen then
 //	marks.go      what a campaign must have seen; recognise.go, how it is seen
@@ -52,11 +64,13 @@
 //
 // # What it does not test
 //
-// A disk that is full fails like any other, and a write is on it as a whole or not at all: records cut
-// short, and what a storage makes of them, are for the tests of the storage. Damage is told
-// (consensus.Recovered.Damaged), is in the log alone, and is of one node until that has repaired it. A
-// backup comes back as another store. Messages are lost, delayed and doubled, never altered. The Host, its
-// goroutines, the sockets and the files are not in it. All nodes run one version. Clocks drift by at most
-// 5 % and never step, as consensus.Members.Lease demands. Random runs show the presence of bugs; that they
-// find none proves nothing, and the planted bugs of sim/mutants say how much to make of it.
+// A disk that is modelled takes a write as a whole or not at all, and one that is full fails like any
+// other; records cut short are for real disks. Damage is told (consensus.Recovered.Damaged), is in the log
+// alone, and is of one node until that has repaired it: damage to the last batch before a crash, which
+// nobody can tell from the crash, and what cannot be told at all, which is for replacing the node, are for
+// the tests of the storage. There is one group, so that no log is shared. A backup comes back as another
+// store. Messages are lost, delayed and doubled, never altered. The Host, its goroutines, the sockets and
+// the operating system's files are not in it. All nodes run one version. Clocks drift by at most 5 % and
+// never step, as consensus.Members.Lease demands. Random runs show the presence of bugs; that they find
+// none proves nothing, and the planted bugs of sim/mutants say how much to make of it.
 package sim

@@ -20,6 +20,7 @@ type ghost struct {
 	config   consensus.Index // the highest committed index at which a membership was set
 	learned  consensus.Index // the highest commit index of any node, ever
 	top      consensus.Term  // of all leaders
+	ledger   ledger
 
 	// Paxos.
 	promises map[store]consensus.Term // the highest ballot that a store has told anybody of
@@ -92,6 +93,7 @@ func (g *ghost) reset() {
 	g.states.reset()
 	g.images.reset()
 	g.config, g.learned, g.top = 0, 0, 0
+	g.ledger.reset()
 	g.eras, g.rounds, g.recent = g.eras[:0], g.rounds[:0], 0
 }
 

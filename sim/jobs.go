@@ -98,6 +98,7 @@ func (n *node) runJob() {
 		w.fail("state machine", "node %d cannot apply %d to %d: %v", n.id, es[0].Index, es[len(es)-1].Index, err)
 		return
 	}
+	w.checkOutcomes(n, es)
 	if w.trace.on() {
 		w.trace.say(w, n, "applied up to %d", n.machine.Index())
 	}
@@ -111,7 +112,7 @@ func (n *node) restored(meta consensus.SnapshotMeta) {
 		return
 	}
 	meta = n.disk.snapshot
-	if err := n.machine.Restore(meta, bytes.NewReader(n.disk.image)); err != nil {
+	if err := n.machine.Restore(meta, bytes.NewReader(n.image())); err != nil {
 		n.w.fail("restore", "node %d cannot restore the snapshot at %d: %v", n.id, meta.Index, err)
 		return
 	}

@@ -35,6 +35,12 @@ const (
 	MarkForwarded                       // a forwarded proposal was applied
 	MarkDuplicateForward                // a forwarded proposal arrived twice
 	MarkSessionRetry                    // a retried session command was answered from the session
+	MarkRetryNewLeader                  // likewise, in an entry of another leader than the first
+	MarkRetryCrash                      // likewise, after the replica that was asked first has crashed
+	MarkRetryRestored                   // likewise, by a replica that knows of the first from a snapshot alone
+	MarkSessionEvicted                  // a session had to make room
+	MarkRetryEvicted                    // a command that had taken effect was refused, as its session had been evicted
+	MarkRetryClosed                     // likewise, as it had been closed
 	MarkBallotRefused                   // Paxos: a ballot was refused
 	MarkValueAdopted                    // Paxos: a value was voted for again, at a higher ballot
 	MarkGapFilled                       // Paxos: a gap was filled with a no-op
@@ -65,7 +71,8 @@ var markNames = [marks]string{
 	"removed leader stepped down", "wiped node rejoined", "witness voted", "snapshot taken", "snapshot installed",
 	"snapshot after divergence", "fetch served", "fetch failed", "transfer succeeded", "transfer failed",
 	"read during transfer", "lease read", "follower read", "forwarded proposal", "duplicate forward",
-	"session retry deduplicated", "ballot refused", "value adopted", "gap filled", "chosen out of order", "learned by value",
+	"session retry deduplicated", "session retry under another leader", "session retry after a crash",
+	"session retry known from a snapshot", "session evicted", "retry after an eviction", "retry after a close", "ballot refused", "value adopted", "gap filled", "chosen out of order", "learned by value",
 	"epoch sealed", "log damaged", "damage repaired", "backup restored", "write failed", "leader succeeded in time",
 	"group went quiet", "woken by the loss of a host",
 }

@@ -337,7 +337,7 @@ func (r *run) finished() bool {
 func (r *run) outcome(t require.TestingT) (agreed tally) {
 	for _, n := range r.Nodes {
 		s := tally{}
-		_, err := consensus.NewMachine(s).Apply(n.Machine, nil)
+		_, err := consensus.NewMachine(s, consensus.SessionLimits{}).Apply(n.Machine, nil)
 		require.NoError(t, err)
 		if agreed == nil {
 			agreed = s

@@ -29,6 +29,8 @@ type node struct {
 	sleep   sleep
 
 	disk        disk
+	shelf       shelf     // of a durable state machine
+	real        *realDisk // nil: the disk is only modelled
 	lost        lostDisk
 	unsure      consensus.Index // what is up to here was damaged, and may not be repaired yet
 	lostTerm    consensus.Term  // in that case, the term with which the disk was found since, last
@@ -65,7 +67,7 @@ func (n *node) reset(w *World, i int) {
 	n.founder = i < w.plan.founders
 	n.witness = w.plan.witness && i == w.plan.founders-1 || !n.founder && w.dice.chance(ChooseIdentity, 200)
 	n.jobs.reset()
-	n.disk.format(w.dice.id())
+	n.format()
 	n.lost = lostDisk{}
 	n.clock = clock{rate: w.rate()}
 }
@@ -85,7 +87,11 @@ func (n *node) start() {
 	n.jobs.reset()
 	n.clock = clock{since: w.now, reading: consensus.Instant(w.dice.between(ChooseIdentity, 0, time.Minute)), rate: n.clock.rate}
 
-	rec := n.disk.recover()
+	rec := n.recover()
+	if w.failed() {
+		n.up = false
+		return
+	}
 	cfg := consensus.EngineConfig{
 		ID: n.id, Group: group, Witness: n.witness,
 		ElectionTimeout: w.plan.election, HeartbeatInterval: w.plan.heartbeat,
@@ -127,9 +133,16 @@ func (n *node) boot(meta consensus.SnapshotMeta) {
 		n.state = newAudit(n)
 		sm = n.state
 	}
-	n.machine = consensus.NewMachine(sm)
+	if n.w.options.Durable && !n.witness {
+		kept, err := newKeeper(n.state)
+		if err != nil {
+			n.w.fail("restore", "node %d cannot read what it synced: %v", n.id, err)
+		}
+		sm = kept
+	}
+	n.machine = consensus.NewMachine(sm, n.w.plan.limits)
 	if meta.Index != 0 {
-		if err := n.machine.Restore(meta, bytes.NewReader(n.disk.image)); err != nil {
+		if err := n.machine.Restore(meta, bytes.NewReader(n.image())); err != nil {
 			n.w.fail("restore", "node %d cannot restore the snapshot at %d that it stored: %v", n.id, meta.Index, err)
 		}
 	}
@@ -153,8 +166,8 @@ func (n *node) remember(rec *consensus.Recovered) {
 	}
 	for _, r := range rec.Damaged { // it was voted for, all the same; that it was known to be chosen is forgotten
 		for i := r.First; i <= r.Last; i++ {
-			if t := n.disk.log.at(i).Term; t != consensus.Chosen {
-				*n.log.put(i) = t
+			if e := n.disk.log.at(i); e != nil && e.Term != consensus.Chosen { // a real disk may not know that there was none
+				*n.log.put(i) = e.Term
 			}
 		}
 	}
@@ -171,6 +184,7 @@ func (n *node) crash() {
 	w.examine(n)
 	n.up, n.pausedUntil = false, 0
 	n.life++
+	n.syncInTime()
 	n.disk.lose(n)
 	n.backUp()
 	w.result.Crashes++

@@ -27,9 +27,14 @@ type Options struct {
 	// For is the simulated time with faults; what it takes to finish comes on top. Default: drawn
 	// by the seed, at least 30 s.
 	For time.Duration
+	// Storage has the nodes keep their data in a storage.Disk, on a file system in memory that loses
+	// what power cuts lose, instead of in a model of one.
+	Storage bool
 	// StateMachine makes the state machine of one replica. Default: a small map, whose clients'
 	// histories are checked for linearizability.
 	StateMachine func() consensus.StateMachine
+	// Durable makes it a consensus.DurableStateMachine, with a disk of its own.
+	Durable bool
 
 	// Workers is how many seeds run at once; default one for each processor. It changes no result.
 	Workers int
@@ -129,6 +134,12 @@ func (o Options) Replay(seed uint64) string {
 	}
 	if o.For != 0 {
 		cmd += fmt.Sprintf(" -for %v", o.For)
+	}
+	if o.Durable {
+		cmd += " -durable"
+	}
+	if o.Storage {
+		cmd += " -storage"
 	}
 	return cmd + " -trace"
 }

@@ -1,6 +1,11 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/storage/crashfs"
+)
 
 // A plan is what one seed draws before it begins: sizes, timings, probabilities (in 1/parts),
 // and the constants of the engine itself. Odd values find bugs that sensible ones hide.
@@ -14,8 +19,10 @@ type plan struct {
 
 	election, heartbeat, tick time.Duration
 	maxMessage, maxInflight   int
-	snapshotSize              int           // 0: no snapshots
-	retention                 int           // entries that storage keeps below its snapshot
+	snapshotSize              int // 0: no snapshots
+	retention                 int // entries that storage keeps below its snapshot
+	segment, sector           int // of a real disk, in bytes
+	limits                    consensus.SessionLimits
 	retry                     time.Duration // of the replica
 	noForward                 bool
 
@@ -31,6 +38,7 @@ type plan struct {
 	reads, swaps, sessions, stick int
 	padding                       int // bytes added to a command, at most
 	lull                          int // an answer is followed by a lull
+	closes, echoes                int // sessions closed after an answer, and commands sent again
 
 	faultEvery, dwell time.Duration
 	faults            [faults]int // how likely each is, relative to the others
@@ -86,6 +94,9 @@ func (d dice) draw(o *Options) plan {
 	if o.Profile == Storm {
 		p.founders, p.spares, p.witness, p.operations = 5, 0, false, 50
 		p.commitQuorum = min(p.commitQuorum, 4)
+	}
+	if o.Storage {
+		p.segment, p.sector = d.oneOf(1000, 4000, 20_000, 100_000), d.oneOf(64, crashfs.Sector)
 	}
 	if o.For != 0 {
 		p.length = o.For
@@ -165,6 +176,11 @@ func (d dice) load(p *plan) {
 	p.reads = d.oneOf(100, 300, 500)
 	p.swaps = d.oneOf(50, 200)
 	p.sessions = d.oneOf(0, 300, 1024)
+	p.limits = consensus.SessionLimits{
+		Sessions: d.oneOf(consensus.MaxSessions, consensus.MaxSessions, 2, 5), Answers: d.oneOf(consensus.MaxAnswers, consensus.MaxAnswers, 1, 2),
+		SessionBytes: d.oneOf(consensus.MaxSessionBytes, consensus.MaxSessionBytes, 3*answerOverhead, 6*answerOverhead),
+	}
+	p.closes, p.echoes = d.oneOf(0, 50, 200), d.oneOf(0, 100, 400)
 	p.stick = d.oneOf(200, 900)
 	p.padding = d.oneOf(0, 20, maxPadding)
 }

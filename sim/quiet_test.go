@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -46,6 +47,33 @@ func TestAnIdleGroupComesToRest(t *testing.T) {
 	everyEngine(t, trio, func(t *testing.T, g *gauge) {
 		g.until(2*enginetest.ElectionTimeout, g.quiet)
 		require.True(t, g.quiet())
+	})
+}
+
+// TestWhatHappensWhileTheyAgreeKeepsALeaderAwake: the followers have agreed to be quiet when there is a proposal,
+// which wakes them, and only then the leader gets their answers.
+func TestWhatHappensWhileTheyAgreeKeepsALeaderAwake(t *testing.T) {
+	everyEngine(t, trio, func(t *testing.T, g *gauge) {
+		leader := g.leader()
+		agreed := func() bool {
+			return slices.ContainsFunc(g.Nodes, func(n *enginetest.Node) bool { return n != leader && n.Engine.Status().Quiet })
+		}
+		g.Propose(leader.ID(), "a")
+		for g.deliver() {
+		}
+		for !agreed() {
+			for _, n := range g.Nodes {
+				n.Tick(enginetest.Heartbeat / 10)
+			}
+			for !agreed() && g.deliver() {
+			}
+		}
+		require.False(t, leader.Engine.Status().Quiet, "it has no answer yet")
+		g.Propose(leader.ID(), "b")
+		g.until(enginetest.ElectionTimeout/2, func() bool {
+			require.False(t, leader.Engine.Status().Quiet)
+			return false
+		})
 	})
 }
 

@@ -25,7 +25,7 @@ var (
 
 // takeSnapshot takes a view of the Machine as it is now. It is written while the Machine goes on.
 func (n *node) takeSnapshot() {
-	meta, view, err := n.machine.Snapshot()
+	meta, view, err := n.machine.Checkpoint()
 	if err != nil {
 		n.w.fail("snapshots", "node %d cannot take a snapshot: %v", n.id, err)
 		return
@@ -60,6 +60,9 @@ func (n *node) storeSnapshot(meta consensus.SnapshotMeta, view io.WriterTo) {
 // created puts a snapshot into storage, where nobody sees it until a write adopts it.
 func (n *node) created(meta consensus.SnapshotMeta, b []byte, received bool) {
 	n.slot = slot{taken: true, index: meta.Index, received: received}
+	if n.real != nil {
+		n.real.create(meta, b)
+	}
 	n.disk.created = append(n.disk.created[:0], image{meta: meta, bytes: b, received: received})
 }
 
@@ -83,7 +86,8 @@ type stream struct {
 // stream sends the newest snapshot of n after the header m. It takes a while, in which anything
 // may happen to either end.
 func (w *World) stream(n *node, m consensus.Message) {
-	s := &stream{from: n, to: w.node(m.To), life: n.life, meta: n.disk.snapshot, bytes: n.disk.image}
+	s := &stream{from: n, to: w.node(m.To), life: n.life}
+	s.meta, s.bytes = n.toSend()
 	if s.to == nil || s.to == n {
 		w.fail("messages", "node %d sends a snapshot to %d", n.id, m.To)
 		return

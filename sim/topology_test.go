@@ -60,7 +60,7 @@ func TestConstrainedElection(t *testing.T) {
 		w, l, middle := worldOf(t, o, 20*time.Second)
 		deaf := []link{{l.index, middle.index}, {middle.index, l.index}}
 		w.cut(deaf, 1)
-		at := l.disk.last() // what follows, the one in the middle hears of from nobody
+		at := l.log.end() - 1 // what follows, the one in the middle hears of from nobody
 		for w.wait(t, 0); l.status.Commit <= at; {
 			w.loop(w.now + int64(time.Millisecond))
 		}

@@ -19,6 +19,8 @@ import (
 type Options struct {
 	Node    consensus.NodeID // whose folder it is; it must be given
 	Cluster uint64           // which cluster the node is of, as its transport says it
+	// Incarnation is what a new folder is given, where a random one would make two runs differ.
+	Incarnation uint64
 
 	SegmentSize int          // bytes of log in one file, about; default 64 MiB
 	Retention   int          // bytes of entries kept below the snapshot of each group, for Fetch; default 16 MiB, negative: none

@@ -68,7 +68,10 @@ func (d *Disk) identify() (found bool, err error) {
 // establish makes the folder this node's. Its identity is written last: a folder without one is new,
 // unless it holds a log, and one with an identity and without a log has lost that.
 func (d *Disk) establish() error {
-	d.id = identity{incarnation: randomIncarnation(), node: uint64(d.o.Node), cluster: d.o.Cluster}
+	d.id = identity{incarnation: d.o.Incarnation, node: uint64(d.o.Node), cluster: d.o.Cluster}
+	if d.id.incarnation == 0 {
+		d.id.incarnation = randomIncarnation()
+	}
 	names, err := d.o.FS.ReadDir(d.dir)
 	if err != nil {
 		return err

@@ -7,21 +7,58 @@ import (
 	"github.com/consensus-go/consensus"
 )
 
-// read appends the entries of a run, whose memory is their own.
-func (r *run) read(es []consensus.Entry) ([]consensus.Entry, error) {
-	rec, err := r.at.read()
-	if err != nil {
-		return es, err
+// windowSize is about how much is read at once.
+const windowSize = 1 << 20
+
+// A window is a piece of a segment that was read at once: a record and those after it that are wanted,
+// too. Its memory belongs to the entries in it.
+type window struct {
+	segment *segment
+	offset  int64
+	bytes   []byte
+}
+
+// read appends the entries of rs[i]. The runs after it are read along with it, if they are next to it.
+func (w *window) read(rs runs, i int, es []consensus.Entry) ([]consensus.Entry, error) {
+	r := &rs[i]
+	p := r.at
+	if r.lost() {
+		return es, p.damaged()
+	}
+	if w.segment != p.segment || p.offset < w.offset || p.offset+int64(p.size) > w.offset+int64(len(w.bytes)) {
+		if err := w.fill(rs[i:]); err != nil {
+			return es, err
+		}
+	}
+	var rec record
+	if !rec.decode(w.bytes[p.offset-w.offset:], p.segment.seed, p.offset) {
+		return es, p.damaged()
 	}
 	n := len(es)
 	es, ok := rec.entries(es)
 	if !ok {
-		return es[:n], r.at.damaged()
+		return es[:n], p.damaged()
 	}
 	all := es[n:]
 	first := sort.Search(len(all), func(i int) bool { return all[i].Index >= r.first })
 	end := sort.Search(len(all), func(i int) bool { return all[i].Index > r.last })
 	return append(es[:n], all[first:end]...), nil
+}
+
+// fill reads the first of rs, and those that follow it in the segment as well.
+func (w *window) fill(rs runs) error {
+	p := rs[0].at
+	end := p.offset + int64(p.size)
+	for i := range rs[1:] {
+		next := rs[i+1].at
+		if next.segment != p.segment || next.offset > end || next.offset < p.offset || end-p.offset >= windowSize {
+			break
+		}
+		end = max(end, next.offset+int64(next.size))
+	}
+	*w = window{p.segment, p.offset, make([]byte, end-p.offset)}
+	_, err := p.segment.file.ReadAt(w.bytes, p.offset)
+	return err
 }
 
 // Recover implements consensus.Storage.
@@ -35,20 +72,18 @@ func (d *Disk) Recover(id consensus.GroupID) (consensus.Recovered, error) {
 		return rec, err
 	}
 	defer d.done(rs)
+	var w window
 	for i := range rs {
-		r := &rs[i]
-		if !r.lost() {
-			es, err := r.read(rec.Entries)
-			if err == nil {
-				rec.Entries = es
-				continue
-			}
-			if !errors.Is(err, ErrDamaged) {
-				return rec, err
-			}
+		es, err := w.read(rs, i, rec.Entries)
+		switch {
+		case err == nil:
+			rec.Entries = es
+		case errors.Is(err, ErrDamaged):
 			d.report(err)
+			rec.Damaged = append(rec.Damaged, consensus.Range{First: rs[i].first, Last: rs[i].last})
+		default:
+			return rec, err
 		}
-		rec.Damaged = append(rec.Damaged, consensus.Range{First: r.first, Last: r.last})
 	}
 	return rec, nil
 }
@@ -73,9 +108,10 @@ func (d *Disk) Fetch(id consensus.GroupID, lo, hi consensus.Index, maxBytes int)
 		return nil, err
 	}
 	defer d.done(rs)
+	var w window
 	var es []consensus.Entry
 	for i := range rs {
-		if es, err = rs[i].read(es); err != nil {
+		if es, err = w.read(rs, i, es); err != nil {
 			return nil, err
 		}
 	}

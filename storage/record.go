@@ -88,6 +88,9 @@ func (r *record) decode(b []byte, seed uint32, offset int64) bool {
 	r.state = consensus.State{Term: consensus.Term(v[7]), Commit: consensus.Index(v[8]), Vote: consensus.NodeID(binary.LittleEndian.Uint32(b[104:]))}
 	r.index, r.term = consensus.Index(v[9]), consensus.Term(v[10])
 	r.flags = binary.LittleEndian.Uint32(b[108:])
+	if r.synced > uint64(offset) || r.first > r.last || r.last > r.end {
+		return false // nobody wrote that
+	}
 	if body := b[recordSize:]; uint64(len(body)) >= uint64(r.length) && checksum(body[:r.length]) == r.body {
 		r.encoded = body[:r.length:r.length]
 	}

@@ -22,7 +22,7 @@ type recovery struct {
 	found  []finding
 	marks  map[*journal]*mark
 	heads  map[uint64]head // of the segments, if they can be read
-	gaps   []gap
+	gaps   []*gap
 	stale  []string // files of segments before the oldest, some of which may be gone
 
 	entries []consensus.Entry // of the record that is being replayed
@@ -31,15 +31,15 @@ type recovery struct {
 // A gap is where heads of records were damaged, so that nobody knows whose they were, unless the
 // next segment has a roster.
 type gap struct {
-	segment  uint64
+	segment  *segment
 	err      error
 	resolved bool
 }
 
 // A mark is what a recovery knows of a group.
 type mark struct {
-	gaps    int   // how many there were before its last record
-	missing error // that has lost its last records
+	gaps    int  // how many there were before its last record
+	missing *gap // where its last records may be missing
 	// snapshot is the latest that a record speaks of and does not adopt.
 	snapshot *snapshotFile
 }
@@ -84,7 +84,7 @@ func (v *recovery) sealed(s *segment, next uint64) error {
 	}
 	s.end = headSize
 	h, known := v.heads[next]
-	if known {
+	if known = known && h.end <= uint64(len(v.buffer)); known {
 		s.end = int64(h.end)
 	} else if n := len(v.found); n > 0 {
 		s.end = v.found[n-1].offset + v.found[n-1].size
@@ -116,7 +116,7 @@ func (v *recovery) last(s *segment) error {
 	}
 
 	var records []byte
-	if !slices.ContainsFunc(v.gaps, func(g gap) bool { return g.segment == s.number }) {
+	if !slices.ContainsFunc(v.gaps, func(g *gap) bool { return g.segment == s }) {
 		records = rosterOf(s)
 	}
 	for i, at := 0, int64(headSize+len(records)); i < len(tail); i++ {
@@ -166,14 +166,10 @@ func (v *recovery) open(names []string) error {
 			return err
 		}
 		h, known := v.heads[s.number]
-		if used := known || len(d.segments) > 0; !used {
-			if used, err = v.used(s); err != nil || !used {
-				if err = errors.Join(err, s.file.Close()); err == nil {
-					err = d.o.FS.Remove(s.name)
-				}
-				if err != nil {
-					return err
-				}
+		if !known && len(d.segments) == 0 {
+			if removed, err := v.unbegun(s); err != nil {
+				return err
+			} else if removed {
 				continue
 			}
 		}
@@ -222,13 +218,16 @@ func (v *recovery) openSegment(number uint64) (*segment, error) {
 	return s, nil
 }
 
-// used reports whether the last segment, which has no head, has been in use.
-func (v *recovery) used(s *segment) (bool, error) {
-	if err := v.read(s); err != nil {
-		return false, err
+// unbegun removes the last segment, which has no head, if it was never in use, and reports whether.
+func (v *recovery) unbegun(s *segment) (bool, error) {
+	err := v.read(s)
+	if err != nil {
+		return false, errors.Join(err, s.file.Close())
 	}
-	_, synced := torn(v.found)
-	return synced > headSize, nil
+	if _, synced := torn(v.found); synced > headSize {
+		return false, nil
+	}
+	return true, errors.Join(s.file.Close(), v.d.o.FS.Remove(s.name))
 }
 
 // read finds what is in a segment.
@@ -244,7 +243,9 @@ func (v *recovery) read(s *segment) (err error) {
 func (v *recovery) judge() {
 	d := v.d
 	for j, m := range v.marks {
-		j.damage = m.missing
+		if m.missing != nil {
+			j.damage = m.missing.err
+		}
 		v.unadopted(j, m)
 	}
 	for i, g := range v.gaps {

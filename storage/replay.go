@@ -1,6 +1,9 @@
 package storage
 
-import "math"
+import (
+	"cmp"
+	"math"
+)
 
 // replay does what the records of a segment say, and takes note of those that cannot be read.
 func (v *recovery) replay(s *segment, found []finding) {
@@ -21,7 +24,7 @@ func (v *recovery) replay(s *segment, found []finding) {
 func (v *recovery) gap(s *segment, offset int64) {
 	err := &DamageError{File: s.name, Offset: offset, What: "records of unknown groups"}
 	v.d.report(err)
-	v.gaps = append(v.gaps, gap{segment: s.number, err: err})
+	v.gaps = append(v.gaps, &gap{segment: s, err: err})
 }
 
 // roster says of a segment, all of which has been replayed and nothing after it, which groups lack
@@ -31,14 +34,14 @@ func (v *recovery) roster(r *record) {
 		return // the gap stays what it is
 	}
 	for i := range v.gaps {
-		g := &v.gaps[i]
-		if g.segment != r.number {
+		g := v.gaps[i]
+		if g.segment.number != r.number {
 			continue
 		}
 		g.resolved = true
 		for _, s := range r.roster() {
 			if j := v.d.journal(s.group); j.number < s.number {
-				v.mark(j).missing = g.err // until a later record tells
+				v.mark(j).missing = g // until a later record tells
 			}
 		}
 	}
@@ -51,7 +54,7 @@ func (v *recovery) record(s *segment, f *finding) {
 	if r.number <= j.number {
 		return
 	}
-	v.missing(j, r, s)
+	v.missing(j, r)
 	es, whole := r.entries(v.entries[:0])
 	v.entries = es
 	if whole = whole && r.encoded != nil; !whole {
@@ -79,9 +82,10 @@ func (v *recovery) record(s *segment, f *finding) {
 	j.pending.number, j.pending.end, j.pending.index, j.pending.term = r.number, r.end, r.index, r.term
 }
 
-// missing notes what is unknown of the log if records before r are missing: all above what is known
-// to be committed may have been cut off, and written anew.
-func (v *recovery) missing(j *journal, r *record, s *segment) {
+// missing notes what is unknown of the log if records before r are missing. All above what is known to
+// be committed may have been cut off, and written anew; below, what is not there may have been moved to
+// where it cannot be read. What proves that something is missing stays as long as it is.
+func (v *recovery) missing(j *journal, r *record) {
 	m := v.mark(j)
 	switch {
 	case j.number > 0 && r.number == j.number+1:
@@ -89,20 +93,31 @@ func (v *recovery) missing(j *journal, r *record, s *segment) {
 		if r.end < math.MaxUint64 {
 			j.runs.truncate(r.end + 1)
 		}
-		j.lose(max(j.meta.Index, j.state.Commit)+1, r.end, s)
-	case m.missing != nil || r.number > 1 && v.unresolved():
-		j.lose(r.index+1, r.end, s)
+		next, committed := j.meta.Index+1, max(j.meta.Index, j.state.Commit)
+		for _, known := range j.above() {
+			if known.first > committed {
+				break
+			}
+			j.lose(next, known.first-1, j.home)
+			next = min(known.last, committed) + 1
+		}
+		j.lose(next, r.end, j.home)
+	case r.number > 1:
+		if g := cmp.Or(m.missing, v.unresolved()); g != nil {
+			j.lose(r.index+1, r.end, g.segment)
+		}
 	}
 	m.missing, m.gaps = nil, len(v.gaps)
 }
 
-func (v *recovery) unresolved() bool {
-	for i := range v.gaps {
-		if !v.gaps[i].resolved {
-			return true
+// unresolved is the first gap of which it is unknown what it means.
+func (v *recovery) unresolved() *gap {
+	for _, g := range v.gaps {
+		if !g.resolved {
+			return g
 		}
 	}
-	return false
+	return nil
 }
 
 // unadopted finds the snapshot that records of a group speak of, if none of them adopts it, because

@@ -70,7 +70,8 @@ func (d *Disk) rewrite() error {
 			w.journals, w.next = w.journals[1:], 0
 			continue
 		}
-		es, err := r.read(nil)
+		var alone window
+		es, err := alone.read(runs{r}, 0, nil)
 		switch {
 		case errors.Is(err, ErrDamaged):
 			d.report(err)

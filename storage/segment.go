@@ -68,17 +68,7 @@ func (s *segment) write(b []byte) error {
 // place is where a record of size bytes is, at offset.
 func (s *segment) place(offset int64, size int) place { return place{s, offset, uint32(size)} }
 
-// read returns the record at p, whose memory is its own.
-func (p place) read() (record, error) {
-	b := make([]byte, p.size)
-	var r record
-	_, err := p.segment.file.ReadAt(b, p.offset)
-	if err == nil && (!r.decode(b, p.segment.seed, p.offset) || r.encoded == nil) {
-		err = p.damaged()
-	}
-	return r, err
-}
-
+// damaged is the error that the record at p cannot be read.
 func (p place) damaged() error {
 	return &DamageError{File: p.segment.name, Offset: p.offset, What: "entries"}
 }

@@ -314,9 +314,7 @@ func (r *snapshotReader) next() error {
 	if length > chunkSize {
 		return damaged
 	}
-	if r.memory == nil {
-		r.memory = make([]byte, chunkSize)
-	}
+	r.memory = slices.Grow(r.memory[:0], int(length))
 	data := r.memory[:length]
 	if n, err := r.file.ReadAt(data, r.offset+chunkHead); n < len(data) {
 		if err == io.EOF {

@@ -104,12 +104,12 @@ func (s *server) serve(raw net.Conn) {
 	conn, h, err := s.handshake(raw)
 	s.known(raw)
 	if err != nil {
-		s.refuse(raw, err)
+		s.refuse(raw, h.from, err)
 		return
 	}
 	l := s.join(h.from)
 	if l == nil {
-		s.refuse(raw, errCrowd)
+		s.refuse(raw, h.from, errCrowd)
 		return
 	}
 	defer s.leave(h.from, l)
@@ -157,8 +157,9 @@ func (s *server) handshake(conn net.Conn) (net.Conn, hello, error) {
 	return conn, h, nil
 }
 
-// refuse counts a handshake that failed, and logs it once a minute for each reason and machine.
-func (s *server) refuse(conn net.Conn, err error) {
+// refuse counts a handshake that failed, of who claims to be from, and logs it once a minute for each
+// reason and machine.
+func (s *server) refuse(conn net.Conn, from consensus.NodeID, err error) {
 	if s.ctx.Err() != nil {
 		return
 	}
@@ -169,6 +170,6 @@ func (s *server) refuse(conn net.Conn, err error) {
 		host = remote
 	}
 	if s.t.refusals.allows(time.Now(), host+" "+err.Error()) {
-		s.t.opt.Logger.Warn("transport: refused a connection", "id", s.t.opt.ID, "remote", remote, "error", err)
+		s.t.opt.Logger.Warn("transport: refused a connection", "id", s.t.opt.ID, "remote", remote, "node", from, "error", err)
 	}
 }

@@ -46,9 +46,13 @@ func (a *DemoAuthority) Certificate() []byte { return pemOf("CERTIFICATE", a.cer
 
 // Issue makes a certificate for node id and its key, as PEM. It expires after d.
 func (a *DemoAuthority) Issue(id consensus.NodeID, d time.Duration) (cert, key []byte) {
+	return a.issue(nodeName(id), d)
+}
+
+func (a *DemoAuthority) issue(name string, d time.Duration) (cert, key []byte) {
 	own := newDemoKey()
 	template := &x509.Certificate{
-		SerialNumber: serialNumber(), DNSNames: []string{nodeName(id)},
+		SerialNumber: serialNumber(), DNSNames: []string{name},
 		NotBefore: a.certificate.NotBefore, NotAfter: time.Now().Add(d),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,

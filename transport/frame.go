@@ -20,7 +20,8 @@ type frameReader struct {
 	timeout time.Duration // the longest silence: a read that takes longer is an error
 	limit   int           // the longest payload
 	buf     []byte
-	r, w    int // what was read and not returned is buf[r:w]
+	r, w    int              // what was read and not returned is buf[r:w]
+	header  [headerSize]byte // of the frame that next is at
 }
 
 func newFrameReader(conn net.Conn, timeout time.Duration, limit, buffer int) *frameReader {
@@ -33,8 +34,8 @@ func (f *frameReader) next() (payload []byte, apart bool, err error) {
 	if err := f.fill(headerSize); err != nil {
 		return nil, false, err
 	}
-	header := [headerSize]byte(f.buf[f.r:])
-	length := binary.LittleEndian.Uint32(header[:])
+	copy(f.header[:], f.buf[f.r:])
+	length := binary.LittleEndian.Uint32(f.header[:])
 	if uint64(length) > uint64(f.limit) {
 		return nil, false, malformed("frame of %d bytes, of at most %d", length, f.limit)
 	}
@@ -49,7 +50,7 @@ func (f *frameReader) next() (payload []byte, apart bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	if frameSum(header[:4], payload) != binary.LittleEndian.Uint32(header[4:]) {
+	if frameSum(f.header[:4], payload) != binary.LittleEndian.Uint32(f.header[4:]) {
 		return nil, false, malformed("frame with a wrong checksum")
 	}
 	return payload, apart, nil

@@ -39,7 +39,7 @@ type inflow struct {
 }
 
 func newInflow(key streamKey, keep time.Duration) *inflow {
-	in := &inflow{key: key, more: make(chan struct{}, 1), window: newWindow()}
+	in := &inflow{key: key, more: make(chan struct{}, 1)}
 	in.expiry = time.AfterFunc(keep, func() { in.fail(errLost) })
 	return in
 }
@@ -132,11 +132,11 @@ func (in *inflow) feed(link *streamLink, payload []byte) error {
 	switch {
 	case in.feeder != link || in.err != nil:
 		return nil // nobody needs it any more
-	case in.ended || offset != in.window.hi:
+	case offset != in.window.hi:
 		return malformed("snapshot goes on at %d, and not at %d", offset, in.window.hi)
 	case kind == frameEnd && len(data) == 0:
-		in.ended = true
-	case kind != frameChunk || !in.window.write(data):
+		in.ended = true // again, perhaps, after the connection broke
+	case in.ended || kind != frameChunk || !in.window.write(data):
 		return malformed("frame of a snapshot, or more than there is room for")
 	}
 	signal(in.more)

@@ -13,12 +13,14 @@ import (
 	"github.com/consensus-go/consensus"
 )
 
-// errLost: the receiver has no part of the snapshot any more.
+// errLost ends a snapshot that was not resumed in time.
 var errLost = errors.New("transport: the connection was lost for too long")
 
 const (
 	// maxStreams is how many snapshots are sent to one node at once. More wait.
 	maxStreams = 8
+	// maxResumes is how many connections may break in turn without any progress.
+	maxResumes = 10
 	// resumeTimeouts is for how many timeouts a snapshot whose connection broke may be resumed.
 	resumeTimeouts = 2
 )
@@ -42,6 +44,7 @@ type outflow struct {
 	resumed bool      // the receiver has said where to go on, on this connection
 	closed  bool      // end has been written, on this connection
 	heard   time.Time // when the receiver last said something
+	tries   int       // connections that have brought no progress
 	over    bool      // err holds
 	err     error
 }
@@ -61,20 +64,26 @@ func (t *TCP) SendSnapshot(ctx context.Context, m consensus.Message, meta consen
 	case p.streams <- struct{}{}:
 		defer func() { <-p.streams }()
 	case <-ctx.Done():
+		s.work.Done()
 		return context.Cause(ctx)
 	}
 	o := newOutflow(t, p, &m, &meta)
-	var running sync.WaitGroup
-	running.Go(func() { o.run(ctx) })
+	ran := make(chan struct{})
+	go func() {
+		defer s.work.Done()
+		defer close(ran)
+		o.run(ctx)
+	}()
 	o.fill(r)
-	running.Wait()
+	<-ran
 	if o.err == nil {
 		t.stats.snapshotsSent.Add(1)
 	}
 	return o.err
 }
 
-// target returns whom m is to be sent to.
+// target returns whom m is to be sent to, and by whom: by a server whose work is not done before the
+// caller says so.
 func (t *TCP) target(m *consensus.Message) (*peer, *server, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -87,11 +96,12 @@ func (t *TCP) target(m *consensus.Message) (*peer, *server, error) {
 	case p == nil || m.From != t.opt.ID:
 		return nil, nil, unreachable(m.To)
 	}
+	s.work.Add(1)
 	return p, s, nil
 }
 
 func newOutflow(t *TCP, p *peer, m *consensus.Message, meta *consensus.SnapshotMeta) *outflow {
-	o := &outflow{t: t, p: p, window: newWindow(), space: make(chan struct{}, 1), data: make(chan struct{}, 1)}
+	o := &outflow{t: t, p: p, space: make(chan struct{}, 1), data: make(chan struct{}, 1)}
 	rand.Read(o.name[:]) // never fails
 	o.head = appendMessage(nil, m)
 	o.head = binary.LittleEndian.AppendUint64(o.head, uint64(meta.Index))
@@ -134,12 +144,16 @@ func (o *outflow) finish(err error) {
 
 // run connects, again and again if need be, until it is all over.
 func (o *outflow) run(ctx context.Context) {
-	var tries backoff
+	var pause backoff
 	for {
 		err := o.connect(ctx)
 		o.mu.Lock()
 		over, opened, source := o.over, o.opened, o.source
-		late := time.Since(o.heard) > resumeTimeouts*o.t.opt.Timeout
+		late := o.tries >= maxResumes || time.Since(o.heard) > o.t.keepInflow()
+		if o.tries == 0 {
+			pause.reset()
+		}
+		o.tries++
 		o.mu.Unlock()
 		switch {
 		case over:
@@ -149,7 +163,7 @@ func (o *outflow) run(ctx context.Context) {
 		case source != nil && source != io.EOF:
 			err = source
 		case opened && !late && resumable(err):
-			timer := time.NewTimer(tries.next())
+			timer := time.NewTimer(pause.next())
 			select {
 			case <-ctx.Done():
 			case <-timer.C:
@@ -193,9 +207,10 @@ func (o *outflow) write(ctx context.Context, link *streamLink) error {
 		}
 		if len(buf) == 0 {
 			var size int
-			buf, size = o.next(buf)
-			if wait := o.t.rate.take(time.Now(), size); size > 0 && wait > 0 {
-				pass = time.After(wait)
+			if buf, size = o.next(buf); size > 0 {
+				if wait := o.t.rate.take(time.Now(), size); wait > 0 {
+					pass = time.After(wait)
+				}
 			}
 		}
 		if len(buf) > 0 && pass == nil {
@@ -308,8 +323,8 @@ func (o *outflow) hear() {
 func (o *outflow) resume(offset uint64) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.resumed || offset < o.window.lo || offset > o.window.hi {
-		return malformed("snapshot resumed at %d, of %d to %d", offset, o.window.lo, o.window.hi)
+	if o.resumed || offset < o.window.lo || offset > o.sent {
+		return malformed("snapshot resumed at %d, of %d to %d", offset, o.window.lo, o.sent)
 	}
 	if o.opened {
 		o.t.stats.snapshotsResumed.Add(1)
@@ -326,7 +341,9 @@ func (o *outflow) credit(offset uint64) error {
 	if !o.resumed || offset < o.window.lo || offset > o.sent {
 		return malformed("credit for %d, of %d to %d", offset, o.window.lo, o.sent)
 	}
-	o.window.lo = offset
+	if offset > o.window.lo {
+		o.window.lo, o.tries = offset, 0
+	}
 	signal(o.space)
 	return nil
 }

@@ -132,6 +132,7 @@ func (p *peer) use(conn net.Conn, address string) error {
 		return errMoved
 	}
 	p.conn, p.stats.LastError = conn, ""
+	p.stats.Connects++
 	signal(p.wake) // for what is queued
 	return nil
 }

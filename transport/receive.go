@@ -49,7 +49,9 @@ func (c *answeringConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if now := time.Now(); err == nil && now.Sub(c.last) >= c.t.opt.Timeout/(2*aliveFraction) {
 		c.last = now
-		err = c.t.write(c.Conn, emptyFrame)
+		if c.t.write(c.Conn, emptyFrame) != nil {
+			c.Conn.Close() // the next Read tells
+		}
 	}
 	return n, err
 }
@@ -107,16 +109,18 @@ func detach(m *consensus.Message, size int) {
 		return
 	}
 	own := make([]byte, 0, size)
-	move := func(b []byte) []byte {
-		if len(b) == 0 {
-			return nil
-		}
-		start := len(own)
-		own = append(own, b...)
-		return own[start:len(own):len(own)]
-	}
 	for i := range m.Entries {
-		m.Entries[i].Data = move(m.Entries[i].Data)
+		own, m.Entries[i].Data = move(own, m.Entries[i].Data)
 	}
-	m.Data = move(m.Data)
+	_, m.Data = move(own, m.Data)
+}
+
+// move appends data to own, which has room for it, and returns both.
+func move(own, data []byte) (grown, moved []byte) {
+	if len(data) == 0 {
+		return own, nil
+	}
+	n := len(own)
+	own = append(own, data...)
+	return own, own[n:len(own):len(own)]
 }

@@ -98,6 +98,7 @@ func (p *peer) write(ctx context.Context, conn net.Conn) error {
 	var b batch
 	var buf []byte
 	for {
+		var sent Traffic
 		buf = buf[:0]
 		select {
 		case <-ctx.Done():
@@ -105,10 +106,10 @@ func (p *peer) write(ctx context.Context, conn net.Conn) error {
 		case <-p.wake:
 		case <-ticker.C:
 			buf = append(buf, emptyFrame...)
+			sent.Frames = 1
 		}
 		b = p.take(b)
 		for rest := b.msgs; len(rest) > 0 || len(buf) > 0; buf = buf[:0] {
-			var sent Traffic
 			for len(rest) > 0 && len(buf) < writeBuffer {
 				n := 0
 				buf, n = appendMessages(buf, rest)
@@ -120,6 +121,7 @@ func (p *peer) write(ctx context.Context, conn net.Conn) error {
 			}
 			sent.Bytes = uint64(len(buf))
 			p.sent(sent)
+			sent = Traffic{}
 		}
 		p.written(&b)
 		if cap(buf) > 4*writeBuffer {

@@ -33,7 +33,7 @@ type Traffic struct{ Messages, Frames, Bytes uint64 }
 // TCPDrops counts messages that were dropped, by reason.
 type TCPDrops struct {
 	QueueFull   uint64 // no room for it in the peer's queue
-	Unreachable uint64 // the peer could not be reached, or its connection was lost
+	Unreachable uint64 // the peer could not be reached. What was being written when a connection broke is not counted
 	Unknown     uint64 // to no node that has an address, to or not from this one, or while it is not served
 	TooLarge    uint64 // above MaxMessageBytes
 }
@@ -45,7 +45,7 @@ type PeerStats struct {
 	QueuedBytes int
 	Sent        Traffic
 	Dropped     TCPDrops
-	Connects    uint64
+	Connects    uint64 // for messages
 	LastError   string // why the last try or connection failed; empty since one succeeded
 }
 

@@ -25,17 +25,20 @@ type TCPOptions struct {
 	Logger *slog.Logger // of what goes wrong, the same thing at most once a minute; default: none
 
 	// Resolve is asked before each dial for the address to dial, given the one that Peers or
-	// SetAddress named. Default: that one. A name in it is looked up by Dial, each time.
+	// SetAddress named. Default: that one. A name in it is looked up by Dial, each time. Both must
+	// return when ctx is done.
 	Resolve func(ctx context.Context, id consensus.NodeID, address string) (string, error)
 	// Dial makes the connections. Default: that of a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	QueueBytes             int // messages that may wait for one peer; default 16 MiB
-	MaxMessageBytes        int // of one message, with 64 bytes for each entry. It must be above every group's MaxInflight, and the same on all nodes; default 16 MiB
 	SnapshotBytesPerSecond int // of all snapshots together that are being sent; default: no limit
+	// MaxMessageBytes is how large a message may be, with 64 bytes for each entry beside its data. It
+	// must be well above every group's MaxInflight, and the same on all nodes; default 16 MiB.
+	MaxMessageBytes int
 
 	// Timeout is the longest silence of a node that is believed to be there, and what a handshake
-	// may take; default 5s. Nothing that makes progress is limited in time.
+	// may take. Nothing that makes progress is limited in time. The same on all nodes; default 5s.
 	Timeout time.Duration
 }
 
@@ -68,30 +71,25 @@ var (
 
 // Listen makes the transport of one node, which listens at address: "host:port", where port 0
 // picks a free one. Nobody is let in before Serve is called. The error is a *ConfigError, or that of
-// the listener.
+// the certificates or the listener.
 func Listen(address string, opt TCPOptions) (*TCP, error) {
 	opt, err := opt.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	if opt.TLS != nil {
-		if i, err := opt.TLS.identity(); err != nil {
-			return nil, err
-		} else if !certifies(i.certificate.Leaf, opt.ID) {
-			return nil, &consensus.ConfigError{Field: "TLS", Value: fmt.Sprint(i.certificate.Leaf.DNSNames), Reason: "the certificate must name " + nodeName(opt.ID)}
-		}
-	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("transport: %w", err)
 	}
+	return newTCP(listener, opt), nil
+}
+
+func newTCP(listener net.Listener, opt TCPOptions) *TCP {
 	t := &TCP{opt: opt, listener: listener, rate: bucket{rate: opt.SnapshotBytesPerSecond}, peers: make(map[consensus.NodeID]*peer)}
-	for id, a := range opt.Peers {
-		if id != opt.ID {
-			t.peers[id] = newPeer(t, id, a)
-		}
+	for id, address := range opt.Peers {
+		t.SetAddress(id, address)
 	}
-	return t, nil
+	return t
 }
 
 func (o TCPOptions) withDefaults() (TCPOptions, error) {
@@ -112,6 +110,15 @@ func (o TCPOptions) withDefaults() (TCPOptions, error) {
 	}
 	if _, ok := o.Peers[0]; ok {
 		return wrong("Peers", "0", "0 is no node")
+	}
+	if o.TLS != nil {
+		i, err := o.TLS.identity()
+		if err != nil {
+			return o, err
+		}
+		if leaf := i.certificate.Leaf; !certifies(leaf, o.ID) {
+			return wrong("TLS", fmt.Sprintf("a certificate of %q", leaf.DNSNames), "it must name "+nodeName(o.ID))
+		}
 	}
 	for _, x := range []struct {
 		field string

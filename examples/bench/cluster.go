@@ -35,8 +35,11 @@ func (nothing) WriteTo(io.Writer) (int64, error) { return 0, nil }
 // A cluster is the replicas. What they are made of is closed in the order opposite to that in which it
 // was opened.
 type cluster struct {
-	groups [][]*consensus.Group // by group, and then by replica
-	undo   []func() error
+	settings settings
+	members  consensus.Members
+	hosts    []*consensus.Host
+	groups   [][]*consensus.Group // by group, and then by replica
+	undo     []func() error
 }
 
 func (c *cluster) close() {
@@ -46,7 +49,7 @@ func (c *cluster) close() {
 }
 
 func start(s settings) (_ *cluster, err error) {
-	c := &cluster{groups: make([][]*consensus.Group, s.groups)}
+	c := &cluster{settings: s, groups: make([][]*consensus.Group, s.groups)}
 	defer func() {
 		if err != nil {
 			c.close()
@@ -62,14 +65,13 @@ func start(s settings) (_ *cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	members := consensus.Members{}
 	for id := range nets {
-		members.Voters = append(members.Voters, consensus.NodeID(id+1))
+		c.members.Voters = append(c.members.Voters, consensus.NodeID(id+1))
 	}
 	if s.op == "lease-read" {
-		members.Lease = electionTimeout / 2
+		c.members.Lease = electionTimeout / 2
 	}
-	for i, id := range members.Voters {
+	for i, id := range c.members.Voters {
 		disk, err := c.store(s, id)
 		if err != nil {
 			return nil, err
@@ -79,11 +81,9 @@ func start(s settings) (_ *cluster, err error) {
 			return nil, err
 		}
 		c.undo = append(c.undo, host.Close)
+		c.hosts = append(c.hosts, host)
 		for n := range c.groups {
-			g, err := host.Create(consensus.GroupConfig{
-				ID: consensus.GroupID(n + 1), Protocol: protocols[s.protocol], Members: members, StateMachine: new(counter),
-				ElectionTimeout: electionTimeout,
-			})
+			g, err := host.Create(c.config(consensus.GroupID(n + 1)))
 			if err != nil {
 				return nil, err
 			}
@@ -91,6 +91,14 @@ func start(s settings) (_ *cluster, err error) {
 		}
 	}
 	return c, nil
+}
+
+// config is what a member of a group is told.
+func (c *cluster) config(id consensus.GroupID) consensus.GroupConfig {
+	return consensus.GroupConfig{
+		ID: id, Protocol: protocols[c.settings.protocol], Members: c.members, StateMachine: new(counter),
+		ElectionTimeout: electionTimeout,
+	}
 }
 
 const electionTimeout = 500 * time.Millisecond
@@ -130,7 +138,7 @@ func (c *cluster) store(s settings, id consensus.NodeID) (consensus.Storage, err
 	if s.storage == "memory" {
 		return storage.NewMemory(), nil
 	}
-	disk, err := storage.Open(filepath.Join(s.dir, strconv.Itoa(int(id))), storage.Options{Node: id, Cluster: 1, Logger: quiet})
+	disk, err := storage.Open(filepath.Join(s.dir, strconv.Itoa(int(id))), storage.Options{Node: id, Cluster: 1, Logger: quiet, Retention: s.retention})
 	if err == nil {
 		c.undo = append(c.undo, disk.Close)
 	}

@@ -41,6 +41,7 @@ type settings struct {
 
 	warmUp, duration time.Duration
 	dir              string
+	retention        int
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }

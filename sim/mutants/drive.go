@@ -108,7 +108,7 @@ type failure struct{ test, detail string }
 
 // test runs the scripts, over an overlay if that is not empty.
 func (r *Runner) test(ctx context.Context, overlay string) (failure, error) {
-	cmd := r.goTool(ctx, "test", "-overlay", overlay, "-vet=off", "-count=1", "-timeout", grace.String(), "-run", r.Scripts, "./"+r.Protocol)
+	cmd := r.goTool(ctx, "test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast", "-timeout", grace.String(), "-run", r.Scripts, "./"+r.Protocol)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {

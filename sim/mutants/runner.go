@@ -50,9 +50,9 @@ const (
 // A Runner compiles mutants and sets drivers on them, one after another, until one finds a
 // violation; scripts, which are made for one bug each, come last.
 type Runner struct {
-	Root     string // the module's
-	Protocol string // and the package that is tested, of the same name
-	Drivers  []Driver
+	Root     string       // the module's
+	Protocol string       // and the package that is tested, of the same name
+	Drivers  []Driver     // none: no simulation reaches the package
 	Scripts  string       // the tests of that package that are scripts, as go test -run takes them
 	Parallel int          // how many mutants are tried at once; default 1
 	Done     func(Result) // is told of each as it is done, one call at a time
@@ -75,10 +75,12 @@ func (r *Runner) Run(ctx context.Context, ms []Mutant) ([]Result, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	if r.control, err = r.build(ctx, dir, ""); ctx.Err() != nil {
-		return nil, nil
-	} else if err != nil {
-		return nil, fmt.Errorf("the engine without a mutant: %w", err)
+	if len(r.Drivers) > 0 {
+		if r.control, err = r.build(ctx, dir, ""); ctx.Err() != nil {
+			return nil, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("the engine without a mutant: %w", err)
+		}
 	}
 	r.scripts = sync.OnceValues(func() (failure, error) { return r.test(ctx, "") })
 	return r.all(ctx, dir, ms)
@@ -138,7 +140,10 @@ func (r *Runner) try(ctx context.Context, dir string, m *Mutant) (Result, error)
 		return result, err
 	}
 	begin := time.Now()
-	command, err := r.build(ctx, dir, overlay)
+	command := ""
+	if len(r.Drivers) > 0 {
+		command, err = r.build(ctx, dir, overlay)
+	}
 	result.BuildS = time.Since(begin).Seconds()
 	if err != nil {
 		return result, err

@@ -2,7 +2,7 @@
 //
 //	simulate run      many seeds, on all processors, and what they exercised
 //	simulate replay   one seed again, event by event
-//	simulate mutants  bugs planted into the engine, each of which must be found
+//	simulate mutants  bugs planted into the engine, or into storage, each of which must be found
 //
 // It exits with 0 if no property was violated, with 1 if one was (or a mutant was not found),
 // and with 2 if it was called wrongly. Interrupted, it reports what was done so far.
@@ -50,9 +50,9 @@ func interruptible(ctx context.Context) context.Context {
 }
 
 const usage = `usage:
-  simulate run     [-protocol raft|paxos] [-profile swarm] [-seeds 1000] [-start 1] [-nodes N] [-for 60s] [-first] [-json]
-  simulate replay  -seed N [-protocol raft|paxos] [-profile swarm] [-nodes N] [-for 30s] [-trace]
-  simulate mutants [-protocol raft|paxos] [-dir DIR] [-only NAME] [-json]
+  simulate run     [-protocol raft|paxos] [-profile swarm] [-seeds 1000] [-start 1] [-nodes N] [-storage] [-for 60s] [-first] [-json]
+  simulate replay  -seed N [-protocol raft|paxos] [-profile swarm] [-nodes N] [-storage] [-for 30s] [-trace]
+  simulate mutants [-protocol raft|paxos|storage] [-dir DIR] [-only NAME] [-json]
 simulate COMMAND -h says what the flags mean.
 `
 
@@ -110,11 +110,14 @@ func parse(fs *flag.FlagSet, args []string, stdout io.Writer) error {
 type common struct {
 	protocol, profile string
 	nodes             int
+	durable, storage  bool
 }
 
 func (c *common) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.protocol, "protocol", "raft", "the `engine`: "+protocolNames())
 	fs.StringVar(&c.profile, "profile", "swarm", "the mixture of faults: a `name` such as swarm or calm")
+	fs.BoolVar(&c.durable, "durable", false, "the state machines keep their state on disks of their own")
+	fs.BoolVar(&c.storage, "storage", false, "keep the nodes' data in a real storage.Disk, on a file system that loses what power cuts lose")
 	fs.IntVar(&c.nodes, "nodes", 0, "how many founders there are, 1 to 9 (default: drawn by each seed)")
 }
 
@@ -129,7 +132,7 @@ func protocolNames() string {
 
 // options checks the flags and returns what they say.
 func (c *common) options() (sim.Options, error) {
-	o := sim.Options{Name: c.protocol, Protocol: protocols[c.protocol], Rules: rules[c.protocol], Nodes: c.nodes}
+	o := sim.Options{Name: c.protocol, Protocol: protocols[c.protocol], Rules: rules[c.protocol], Nodes: c.nodes, Durable: c.durable, Storage: c.storage}
 	if o.Protocol == nil {
 		return o, wrong("protocol", c.protocol, "there is no such protocol; there are: %s", protocolNames())
 	}

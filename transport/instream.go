@@ -99,10 +99,12 @@ func (s *server) report(in *inflow, link *streamLink, offset uint64, progress ch
 	defer ticker.Stop()
 	b, credited := appendOffset(nil, frameResume, offset, nil), uint64(0)
 	for {
-		if err := link.write(b); err != nil {
-			return err
+		if len(b) > 0 {
+			if err := link.write(b); err != nil {
+				return err
+			}
+			b = b[:0]
 		}
-		b = b[:0]
 		select {
 		case <-s.ctx.Done():
 			link.farewell(appendDone(b, errStopped), farewell)

@@ -1,0 +1,233 @@
+package consensus_test
+
+import (
+	"bytes"
+	"encoding/gob"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/paxos"
+	"github.com/consensus-go/consensus/raft"
+)
+
+// A ledger is a journal on a disk of its own, which is a shelf. Its next life begins with what that has.
+type ledger struct {
+	*journal
+	shelf *shelf
+	index consensus.Index // of the last command
+}
+
+type shelf struct {
+	mu    sync.Mutex
+	kept  pages
+	syncs int
+	fails error // of Sync
+}
+
+// pages are what a ledger has at one time.
+type pages struct {
+	Index    consensus.Index
+	Commands []string
+}
+
+func (s *shelf) open(j *journal) *ledger {
+	j.commands = slices.Clone(s.kept.Commands)
+	return &ledger{journal: j, shelf: s, index: s.kept.Index}
+}
+
+func (l *ledger) Apply(c consensus.Command) consensus.Result {
+	r := l.journal.Apply(c)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.index = c.Index
+	return r
+}
+
+func (l *ledger) pages() pages {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return pages{l.index, slices.Clone(l.commands)}
+}
+
+func (l *ledger) Snapshot() io.WriterTo {
+	l.views.Add(1)
+	return l.pages()
+}
+
+func (p pages) WriteTo(w io.Writer) (int64, error) {
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(p); err != nil {
+		return 0, err
+	}
+	return b.WriteTo(w)
+}
+
+func (l *ledger) Restore(r io.Reader) error {
+	var p pages
+	if err := gob.NewDecoder(r).Decode(&p); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.index, l.commands = p.Index, p.Commands
+	return nil
+}
+
+func (l *ledger) Durable() consensus.Index {
+	l.shelf.mu.Lock()
+	defer l.shelf.mu.Unlock()
+	return l.shelf.kept.Index
+}
+
+func (l *ledger) Sync() error {
+	p := l.pages()
+	l.shelf.mu.Lock()
+	defer l.shelf.mu.Unlock()
+	if l.shelf.fails != nil {
+		return l.shelf.fails
+	}
+	l.shelf.kept = p
+	l.shelf.syncs++
+	return nil
+}
+
+// inLibrary runs a test of a cluster of ledgers, with each engine.
+func inLibrary(t *testing.T, test func(c *cluster)) {
+	t.Helper()
+	for _, protocol := range []consensus.NewEngine{raft.New, paxos.New} {
+		c := &cluster{config: consensus.GroupConfig{Protocol: protocol, SnapshotSize: 2000}, durable: true}
+		c.run(t, test)
+	}
+}
+
+// write has the leader take n commands, and returns all that were ever written.
+func (c *cluster) write(written []string, n int) []string {
+	c.t.Helper()
+	for range n {
+		command := fmt.Sprintf("%0100d", len(written))
+		c.propose(c.leader(), command)
+		written = append(written, command)
+	}
+	return written
+}
+
+// snapshotLength is how many bytes of a snapshot n has in storage.
+func (c *cluster) snapshotLength(n *node) int {
+	c.t.Helper()
+	_, r, err := n.disk.Open(theGroup)
+	require.NoError(c.t, err)
+	b, err := io.ReadAll(r)
+	require.NoError(c.t, err)
+	return len(b)
+}
+
+func TestTheLogOfADurableStateMachineIsTrimmedWithoutACopyOfIt(t *testing.T) {
+	inLibrary(t, func(c *cluster) {
+		written := c.write(nil, 200)
+		time.Sleep(time.Second)
+		n := c.leader()
+		require.Greater(t, n.group.Status().Snapshot, consensus.Index(150))
+		require.Less(t, c.snapshotLength(n), 200, "of a state of 20 kB")
+		require.Positive(t, n.shelf.syncs)
+		for _, n := range c.nodes {
+			c.applied(n, written...)
+		}
+	})
+}
+
+func TestADurableStateMachineGoesOnWithWhatItHas(t *testing.T) {
+	inLibrary(t, func(c *cluster) {
+		written := c.write(nil, 100)
+		for range 3 {
+			time.Sleep(time.Second)
+			require.NotEmpty(t, c.leader().shelf.kept.Commands)
+			for _, n := range c.nodes {
+				c.stop(n)
+			}
+			for _, n := range c.nodes {
+				c.reopen(n)
+			}
+			for _, n := range c.nodes {
+				c.applied(n, written...)
+			}
+			written = c.write(written, 30)
+		}
+	})
+}
+
+func TestALaggardIsSentWhatADurableStateMachineIsNow(t *testing.T) {
+	inLibrary(t, func(c *cluster) {
+		n := c.follower()
+		c.isolate(n)
+		written := c.write(nil, 200)
+		time.Sleep(time.Second) // the log is shortened
+		c.rejoin(n)
+		c.applied(n, written...)
+		require.EqualValues(t, 1, n.host.Metrics().SnapshotsRestored)
+		require.Greater(t, c.snapshotLength(n), 19_000, "it is whole")
+		require.Empty(t, n.shelf.kept.Commands)
+		c.stop(n)
+		c.reopen(n) // before anything of it was synced
+		c.applied(n, written...)
+		written = c.write(written, 100)
+		c.applied(n, written...)
+		time.Sleep(time.Second)
+		require.Less(t, c.snapshotLength(n), 200)
+		require.NotEmpty(t, n.shelf.kept.Commands)
+	})
+}
+
+func TestADurableStateMachineThatLostItsDataIsNotOpened(t *testing.T) {
+	inLibrary(t, func(c *cluster) {
+		written := c.write(nil, 100)
+		time.Sleep(time.Second)
+		n := c.leader()
+		c.stop(n)
+		n.shelf = shelf{}
+		c.start(n)
+		_, err := n.host.Open(c.groupConfig(n))
+		require.ErrorIs(t, err, consensus.ErrMalformed)
+		c.stop(n)
+		c.applied(c.leader(), written...)
+	})
+}
+
+func TestASyncThatFailsStopsTheGroup(t *testing.T) {
+	inLibrary(t, func(c *cluster) {
+		n := c.leader()
+		n.shelf.fails = errDisk
+		for n.group.Err() == nil {
+			n.group.Propose(background, make([]byte, 100))
+		}
+		require.ErrorIs(t, n.group.Err(), consensus.ErrStopped)
+		require.ErrorIs(t, n.group.Err(), errDisk)
+	})
+}
+
+func TestCloseDoesNotWaitForAStreamOfADurableStateMachine(t *testing.T) {
+	c := &cluster{config: consensus.GroupConfig{SnapshotSize: 2000}, durable: true}
+	c.run(t, func(c *cluster) {
+		leader, n := c.leader(), c.follower()
+		c.stop(leader)
+		streams := make(chan struct{}, 100)
+		leader.wrap = func(t consensus.Transport) consensus.Transport { return stuckPeers{t, streams} }
+		c.reopen(leader)
+		c.write(nil, 1)
+		c.lead(leader)
+		c.isolate(n)
+		c.write(nil, 100)
+		time.Sleep(time.Second) // the log is shortened
+		c.rejoin(n)
+		<-streams
+		start := time.Now()
+		require.NoError(t, leader.host.Close())
+		require.Zero(t, time.Since(start))
+	})
+}

@@ -1,0 +1,310 @@
+package storage_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/storage"
+	"github.com/consensus-go/consensus/storage/crashfs"
+)
+
+// closed is what the script leaves, and how the store may be if the last Append is not to be found.
+func closed(t *testing.T) (f *crashfs.FS, worlds []*world) {
+	r := newRig(t, "", crashfs.Sector)
+	script(r)
+	require.NoError(t, r.failed)
+	require.NoError(t, r.disk.Close())
+	return r.fs.Crash(everything), r.last
+}
+
+// files are those of the folder whose names end in suffix.
+func files(t *testing.T, f *crashfs.FS, suffix string) (paths []string) {
+	names, err := f.ReadDir(folder)
+	require.NoError(t, err)
+	for _, name := range names {
+		if strings.HasSuffix(name, suffix) {
+			paths = append(paths, filepath.Join(folder, name))
+		}
+	}
+	require.NotEmpty(t, paths, suffix)
+	return paths
+}
+
+func content(t *testing.T, f storage.FS, name string) []byte {
+	h, err := f.OpenRead(name)
+	require.NoError(t, err)
+	size, err := h.Size()
+	require.NoError(t, err)
+	b, err := io.ReadAll(io.NewSectionReader(h, 0, size))
+	require.NoError(t, err)
+	require.NoError(t, h.Close())
+	return b
+}
+
+// A sight is what is seen of a group, or why nothing is.
+type sight struct {
+	view
+	err error
+}
+
+// sights sees all groups of a store, or why it does not open.
+func sights(f *crashfs.FS) (all [len(groups)]sight, err error) {
+	d, err := openTiny(f)
+	if err != nil {
+		return all, err
+	}
+	for i, g := range groups {
+		all[i].view, all[i].err = look(d, g)
+	}
+	return all, d.Close()
+}
+
+// honest says what is wrong with what is seen of a group, if it may be damaged: what it tells must be
+// true of one of the worlds, and what it does not tell must be called damaged.
+func (s *sight) honest(g consensus.GroupID, worlds []*world) (wrong string) {
+	if s.err != nil {
+		if !errors.Is(s.err, storage.ErrDamaged) {
+			return s.err.Error()
+		}
+		return ""
+	}
+	for _, w := range worlds {
+		lacks := s.lacks(w.of(g))
+		if lacks == "" {
+			return ""
+		}
+		wrong += fmt.Sprintf("with %v damaged: %s\n", s.rec.Damaged, lacks)
+	}
+	return wrong
+}
+
+func (s *sight) damaged(i consensus.Index) bool {
+	return slices.ContainsFunc(s.rec.Damaged, func(r consensus.Range) bool { return r.First <= i && i <= r.Last })
+}
+
+func (s *sight) lacks(want *view) string {
+	whole := *want
+	whole.rec.Entries = slices.DeleteFunc(slices.Clone(want.rec.Entries), func(e consensus.Entry) bool { return s.damaged(e.Index) })
+	seen := s.view
+	seen.rec.Damaged = nil
+	for _, e := range seen.rec.Entries {
+		if s.damaged(e.Index) {
+			return fmt.Sprintf("entry %d is both there and damaged", e.Index)
+		}
+	}
+	return seen.unlike(&whole)
+}
+
+func TestDamageIsToldOrDoesNoHarm(t *testing.T) {
+	base, worlds := closed(t)
+	told := 0
+	for _, name := range files(t, base, ".log") {
+		for offset := int64(0); offset < used(t, base, name); offset += 3 {
+			if requireHonest(t, base.Kill(), worlds, name, offset, 1<<(offset%8), "") {
+				told++
+			}
+		}
+	}
+	require.Greater(t, told, 500, "damage is told, and not only survived")
+}
+
+func TestDamageAfterARandomWorkloadIsToldOrDoesNoHarm(t *testing.T) {
+	for i := range 4 * *seeds {
+		seed := *firstSeed + uint64(i)
+		replay := fmt.Sprintf("replay: go test ./storage -run '^TestDamageAfterARandomWorkloadIsToldOrDoesNoHarm$' -seed %d -seeds 1", seed)
+		r := newRig(t, replay, crashfs.Sector)
+		random(seed, 30)(r)
+		require.NoError(t, r.failed, replay)
+		require.NoError(t, r.disk.Close())
+		draw := rand.New(rand.NewPCG(seed, 2))
+		logs := files(t, r.fs, ".log")
+		for range 20 {
+			name := logs[draw.IntN(len(logs))]
+			requireHonest(t, r.fs.Kill(), r.last, name, draw.Int64N(used(t, r.fs, name)), 1<<draw.IntN(8), replay)
+		}
+	}
+}
+
+// used is where the last record of a segment ends.
+func used(t *testing.T, f storage.FS, name string) int64 {
+	end := int64(storage.HeadSize)
+	for _, p := range storage.Pieces(content(t, f, name)) {
+		end = p.Offset + p.Size
+	}
+	return end
+}
+
+// requireHonest damages one byte, and requires that what is told is true, that what cannot be told is
+// called damaged, and that only of the group that it belongs to. It reports whether anything was.
+func requireHonest(t *testing.T, f *crashfs.FS, worlds []*world, name string, offset int64, mask byte, replay string) (told bool) {
+	t.Helper()
+	logs, pieces := files(t, f, ".log"), storage.Pieces(content(t, f, name))
+	require.NoError(t, f.Flip(name, offset, mask))
+	at := fmt.Sprintf("%s, bits %#x at %d of %v\n%s", name, mask, offset, pieces, replay)
+	seen, err := sights(f)
+	if err != nil {
+		require.ErrorIs(t, err, storage.ErrDamaged, at)
+		require.Less(t, offset, int64(storage.HeadSize), at)
+		return true
+	}
+	i := slices.IndexFunc(pieces, func(p storage.Piece) bool { return p.Offset <= offset && offset < p.Offset+p.Size })
+	for j, g := range groups {
+		require.Empty(t, seen[j].honest(g, worlds), "group %d: %s", g, at)
+		if seen[j].err != nil || len(seen[j].rec.Damaged) > 0 {
+			told = true
+			if i >= 0 {
+				may := mayBeCharged(g, seen[j].err, pieces[i:], offset, name == logs[len(logs)-1])
+				require.True(t, may, "group %d: %v, %v: %s", g, seen[j].err, seen[j].rec.Damaged, at)
+			}
+		}
+	}
+	if offset%5 == 0 {
+		requireRemembered(t, f, seen, at)
+	}
+	return told
+}
+
+// mayBeCharged reports whether damage in the first of these pieces may be told of g.
+func mayBeCharged(g consensus.GroupID, err error, pieces []storage.Piece, offset int64, newest bool) bool {
+	switch hit := pieces[0]; {
+	case hit.Group == g:
+		return true
+	case newest && slices.ContainsFunc(pieces, func(p storage.Piece) bool { return p.Group == g }):
+		return true // if the batch was the last one, all that comes after it in there is cut off
+	case offset >= hit.Offset+storage.RecordHeadSize:
+		return false
+	}
+	// Nobody knows whose record it was: the first in the log of a group that is idle, perhaps. That a
+	// state is not the latest the roster of the next segment tells.
+	return err == nil || newest
+}
+
+// requireRemembered requires that damage is told again, however often the folder is opened and however
+// much is written of groups that are whole.
+func requireRemembered(t *testing.T, f *crashfs.FS, seen [len(groups)]sight, at string) {
+	d, err := openTiny(f)
+	require.NoError(t, err, at)
+	whole := slices.IndexFunc(seen[:], func(s sight) bool { return s.err == nil && len(s.rec.Damaged) == 0 })
+	if whole >= 0 {
+		w := follow(groups[whole], &seen[whole].view)
+		for range 12 {
+			require.NoError(t, d.Append([]consensus.Write{w}), at)
+			w.Truncate, w.Entries[0].Index = 0, w.Entries[0].Index+1
+		}
+	}
+	require.NoError(t, d.Close())
+	again, err := sights(f)
+	require.NoError(t, err, at)
+	for i, g := range groups {
+		if i == whole {
+			continue
+		}
+		require.Equal(t, seen[i].err != nil, again[i].err != nil, "%s: group %d: %v, %v", at, g, seen[i].err, again[i].err)
+		require.Equal(t, seen[i].rec.State, again[i].rec.State, "%s: group %d", at, g)
+		require.Equal(t, brief(seen[i].rec.Entries), brief(again[i].rec.Entries), "%s: group %d", at, g)
+		for _, r := range seen[i].rec.Damaged {
+			for n := r.First; n <= r.Last; n++ {
+				require.True(t, again[i].damaged(n), "%s: group %d: %d is forgotten: %v, %v", at, g, n, seen[i].rec.Damaged, again[i].rec.Damaged)
+			}
+		}
+	}
+}
+
+func TestDamageToASnapshotIsNeverRead(t *testing.T) {
+	base, worlds := closed(t)
+	for _, name := range files(t, base, ".snapshot") {
+		for offset := range int64(len(content(t, base, name))) {
+			f := base.Kill()
+			require.NoError(t, f.Flip(name, offset, 1<<(offset%8)))
+			seen, err := sights(f)
+			require.NoError(t, err)
+			damaged := 0
+			for i, g := range groups {
+				if seen[i].err == nil {
+					require.Empty(t, seen[i].unlike(worlds[len(worlds)-1].of(g)))
+					continue
+				}
+				require.ErrorIs(t, seen[i].err, storage.ErrDamaged)
+				require.ErrorContains(t, seen[i].err, filepath.Base(name))
+				damaged++
+			}
+			require.Equal(t, 1, damaged, "%s at %d", name, offset)
+		}
+	}
+}
+
+func TestDamageToTheIdentityIsRefused(t *testing.T) {
+	base, _ := closed(t)
+	name := filepath.Join(folder, "identity")
+	for offset := range int64(len(content(t, base, name))) {
+		f := base.Kill()
+		require.NoError(t, f.Flip(name, offset, 1))
+		_, err := sights(f)
+		require.ErrorIs(t, err, storage.ErrDamaged)
+		require.ErrorContains(t, err, name)
+	}
+}
+
+func TestDamageOfAMissingFileIsRefused(t *testing.T) {
+	base, _ := closed(t)
+	logs := files(t, base, ".log")
+	for _, name := range append(logs[:len(logs)-1], filepath.Join(folder, "identity")) {
+		f := base.Kill()
+		require.NoError(t, f.Remove(name))
+		_, err := sights(f)
+		require.ErrorIs(t, err, storage.ErrDamaged)
+		require.ErrorContains(t, err, name)
+	}
+	f := base.Kill()
+	for _, name := range files(t, f, ".log") {
+		require.NoError(t, f.Remove(name))
+	}
+	_, err := sights(f)
+	require.ErrorIs(t, err, storage.ErrDamaged)
+}
+
+func TestDamageOfAMissingSnapshotIsItsGroups(t *testing.T) {
+	base, worlds := closed(t)
+	for _, name := range files(t, base, ".snapshot") {
+		f := base.Kill()
+		require.NoError(t, f.Remove(name))
+		seen, err := sights(f)
+		require.NoError(t, err)
+		for i, g := range groups {
+			if strings.HasPrefix(filepath.Base(name), fmt.Sprintf("%016x-", uint64(g))) {
+				require.ErrorIs(t, seen[i].err, storage.ErrDamaged)
+				require.ErrorContains(t, seen[i].err, filepath.Base(name))
+			} else {
+				require.NoError(t, seen[i].err)
+				require.Empty(t, seen[i].unlike(worlds[len(worlds)-1].of(g)))
+			}
+		}
+	}
+}
+
+func TestALaterFormatIsRefused(t *testing.T) {
+	base, _ := closed(t)
+	logs := files(t, base, ".log")
+	for name, size := range map[string]int{filepath.Join(folder, "identity"): 40, logs[len(logs)-1]: storage.HeadSize, logs[0]: storage.HeadSize} {
+		f := base.Kill()
+		b := content(t, f, name)[:size]
+		storage.Reversion(b)
+		h, err := f.Open(name)
+		require.NoError(t, err)
+		_, err = h.WriteAt(b, 0)
+		require.NoError(t, err)
+		require.NoError(t, h.Close())
+		_, err = sights(f)
+		require.ErrorIs(t, err, storage.ErrVersion)
+		require.ErrorContains(t, err, name)
+	}
+}
