@@ -1,7 +1,8 @@
 // Package consensus replicates a state machine over several machines, so that it goes on as long as
 // a majority of them does, and nothing acknowledged is lost.
 //
-// A user writes a [StateMachine] (or a [DurableStateMachine], which keeps its state on disk itself), starts a [Host] on each machine with a [Storage] and a
+// A user writes a [StateMachine], or a [DurableStateMachine], which keeps its state on disk itself;
+// starts a [Host] on each machine with a [Storage] and a
 // [Transport], and has it create, join or open a [Group]. Then [Group.Propose] has a command applied
 // by all replicas in the same order, and [Group.Read] waits until the local one may be read
 // linearizably. The protocol, an [Engine], is one line of the configuration: package raft has

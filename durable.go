@@ -9,31 +9,18 @@ import (
 // time: the log, the state machine's state as of the command Durable, and a checkpoint: a snapshot
 // without the user's bytes, which only says what the sessions and the membership were at its index.
 //
-// A checkpoint at index i is stored only after a Sync, so that every command that it covers is in the
-// state on disk: Durable >= executed, the last such command. What happens before a crash in between is
-// harmless: Durable is then beyond the older checkpoint, and the commands from there on, which are
-// still in the log, pass by the state machine and count for the sessions alone.
+// A Machine passes over commands up to executed, which its state has already: they count for the sessions
+// alone. In one life executed follows the log. After a restart it begins at Durable, and the log at the
+// checkpoint, which may be far behind; and the state may be ahead of what this life knows to be
+// committed. A snapshot that is sent says how far its state is, so whoever restores it passes over
+// the same commands. A state that is ahead is harmless: all of it was committed in the earlier life.
+//
+// A checkpoint is stored only after a Sync, so that its executed, and every command that it covers, is
+// in the state on disk. A crash between the two leaves an older checkpoint, from which the log goes on.
 //
 // A snapshot that another member sent is whole, and storage keeps it until the next checkpoint. If
 // the state on disk is not that far yet, because a crash came before or within Restore, it is restored
 // once more.
-
-// passes reports whether the command at index i was executed before the Machine was made.
-func (m *Machine) passes(i Index) bool {
-	if i > m.ahead {
-		return false
-	}
-	m.executed = i
-	return true
-}
-
-// surpasses reports whether a DurableStateMachine, which has executed commands up to was in this life,
-// has on disk everything that the head just read covers. Then it keeps what it has.
-func (m *Machine) surpasses(was Index) bool {
-	d := m.durable.Durable()
-	m.ahead = max(m.ahead, was, d)
-	return d >= m.executed
-}
 
 // Checkpoint returns what a log is trimmed with, to be stored here: a Snapshot, but without the user's
 // bytes if those are a DurableStateMachine's. Its WriteTo then calls Sync first.

@@ -206,3 +206,52 @@ func TestASyncThatFailsOrForgetsIsAnError(t *testing.T) {
 	l.disk.err, l.disk.forgets = nil, true
 	require.ErrorContains(t, sync(), "Durable is 0 after a Sync, and command 1 was applied before it")
 }
+
+// TestAStateThatIsAheadOfItsLogIsSentAsSuch: a restart knows to be committed less than what the state
+// on disk has executed, and sends that state to another member, which must not execute it again.
+func TestAStateThatIsAheadOfItsLogIsSentAsSuch(t *testing.T) {
+	l := &durableLife{t: t, log: []Entry{{Index: 1, Data: []byte("a")}, {Index: 2, Data: []byte("b")}, {Index: 3, Data: []byte("c")}}}
+	l.crash()
+	require.NoError(t, l.vault.Sync())
+	m := NewMachine(l.disk.open(), SessionLimits{})
+	_, err := m.Apply(l.log[:1], nil)
+	require.NoError(t, err)
+	meta, w, err := m.Snapshot()
+	require.NoError(t, err)
+	require.Equal(t, Index(1), meta.Index)
+
+	other := new(vaultDisk).open()
+	m = NewMachine(other, SessionLimits{})
+	require.NoError(t, m.Restore(meta, bytes.NewReader(bytesOf(t, w))))
+	require.Equal(t, []string{"a", "b", "c"}, other.commands)
+	_, err = m.Apply(append(l.log[1:3:3], Entry{Index: 4, Data: []byte("d")}), nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b", "c", "d"}, other.commands)
+}
+
+// TestWhichSessionIsClosedDependsOnNoRestart: one replica knows what it answered, the other has lost it.
+func TestWhichSessionIsClosedDependsOnNoRestart(t *testing.T) {
+	limits := SessionLimits{SessionBytes: 2 * (answerOverhead + MaxDurableAnswer)}
+	var log []Entry
+	for i := range Index(3) {
+		log = append(log, Entry{Index: i + 1, Kind: EntrySessionOpen})
+	}
+	for i, size := range []int{1, 2 * MaxDurableAnswer, 10} {
+		c := SessionCommand{Session: uint64(i + 1), Sequence: 1, Data: bytes.Repeat([]byte("a"), size)}
+		log = append(log, Entry{Index: Index(i + 4), Kind: EntrySessionCommand, Data: c.AppendTo(nil)})
+	}
+	disk := new(vaultDisk)
+	first := NewMachine(disk.open(), limits)
+	_, err := first.Apply(log, nil)
+	require.NoError(t, err)
+	require.NoError(t, first.durable.Sync())
+	second := NewMachine(disk.open(), limits)
+	_, err = second.Apply(log, nil)
+	require.NoError(t, err)
+	for _, m := range []*Machine{first, second} {
+		require.Nil(t, m.sessions.get(1), "there is room for two answers, and it was used least recently")
+		require.NotNil(t, m.sessions.get(2))
+		require.True(t, m.sessions.get(2).answers[0].gone, "it is too long to be kept")
+		require.NotNil(t, m.sessions.get(3))
+	}
+}

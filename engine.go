@@ -95,6 +95,25 @@ type EngineConfig struct {
 	Seed              uint64        // of the randomised timeouts; the same seed gives the same run
 }
 
+// EngineSettings are an EngineConfig without its Members, which an engine keeps elsewhere and which take much
+// memory: a part that engines are built with.
+type EngineSettings struct {
+	ID                NodeID
+	Witness           bool
+	Group             GroupID
+	ElectionTimeout   time.Duration
+	HeartbeatInterval time.Duration
+	MaxMessageSize    int
+	MaxInflight       int
+	MaxUncommitted    int
+	Seed              uint64
+}
+
+// Settings are those of c.
+func (c *EngineConfig) Settings() EngineSettings {
+	return EngineSettings{c.ID, c.Witness, c.Group, c.ElectionTimeout, c.HeartbeatInterval, c.MaxMessageSize, c.MaxInflight, c.MaxUncommitted, c.Seed}
+}
+
 // WithDefaults returns c with defaults for what is zero, or the *ConfigError of what is wrong.
 func (c EngineConfig) WithDefaults() (EngineConfig, error) {
 	if c.ID == 0 {

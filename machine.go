@@ -13,11 +13,10 @@ import (
 type Machine struct {
 	sm       StateMachine
 	last     SnapshotMeta // the last entry applied, and the data of the last configuration entry
-	executed Index        // the last command that the state machine has executed
+	executed Index        // the last command that the state machine has executed: see durable.go
 	sessions *sessions
 
 	durable DurableStateMachine // sm, if it is one
-	ahead   Index               // what it had executed before: commands up to here are passed over
 }
 
 // Applied is what became of one entry.
@@ -31,13 +30,17 @@ type Applied struct {
 	Err    error  // why a command was not applied, alike on every replica
 }
 
-// NewMachine returns a Machine in its first state, whatever a DurableStateMachine has executed already. With a nil StateMachine (a witness's) commands
-// are passed over, and what they would have answered is unknown.
+// NewMachine returns a Machine at the beginning of the log, whatever a DurableStateMachine has executed
+// already. With a nil StateMachine (a witness's) commands are passed over, and what they would have
+// answered is unknown.
 func NewMachine(sm StateMachine, limits SessionLimits) *Machine {
-	m := &Machine{sm: sm, sessions: newSessions(limits.withDefaults())}
+	m := &Machine{sm: sm}
+	limits = limits.withDefaults()
 	if d, ok := sm.(DurableStateMachine); ok {
-		m.durable, m.ahead, m.sessions.flat = d, d.Durable(), true
+		m.durable, m.executed = d, d.Durable()
+		limits.flat = MaxDurableAnswer
 	}
+	m.sessions = newSessions(limits)
 	return m
 }
 
@@ -76,7 +79,7 @@ func (m *Machine) apply(e *Entry, a *Applied) (err error) {
 	}
 	switch e.Kind {
 	case EntryCommand:
-		if m.passes(e.Index) {
+		if e.Index <= m.executed {
 			a.Err = ErrUnknown
 			break
 		}
@@ -112,7 +115,7 @@ func (m *Machine) sessionCommand(e *Entry) (result Result, refused, err error) {
 		return s.answers[at].result.clone(), nil, nil
 	case len(s.answers) == m.sessions.limits.Answers:
 		return Result{}, ErrBusy, nil
-	case m.passes(e.Index):
+	case e.Index <= m.executed:
 		m.sessions.keep(s, at, stored{sequence: c.Sequence, gone: true})
 		return Result{}, ErrStaleSequence, nil
 	}
@@ -168,8 +171,9 @@ func (m *Machine) Restore(meta SnapshotMeta, r io.Reader) (err error) {
 		return err
 	}
 	defer recovered("Restore", &err)
-	if m.durable != nil && m.surpasses(was) {
-		return nil
+	if m.durable != nil && m.durable.Durable() >= m.executed {
+		m.executed = max(was, m.durable.Durable())
+		return nil // all of it is there
 	}
 	if !whole {
 		return fmt.Errorf("%w: the snapshot at %d goes with a DurableStateMachine that has command %d on disk", ErrMalformed, meta.Index, m.executed)

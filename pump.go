@@ -21,18 +21,16 @@ type restore struct {
 
 // Pump does what has become due: it asks the engine for effects until there are none.
 func (r *Replica) Pump() {
+	r.rise()
 	if !r.closed {
 		r.release()
 		r.apply(nil)
 		r.sweep()
 		r.unpark()
 		r.read()
-		if r.eff == nil {
-			r.eff = new(Effects)
-		}
-		for r.engine.Ready(r.eff) {
+		for r.engine.Ready(&r.eff) {
 			r.fresh = false
-			r.perform(r.eff)
+			r.perform(&r.eff)
 			r.eff.Reset()
 		}
 		r.watchTransfers()
@@ -212,6 +210,7 @@ func (r *Replica) Persisted(seq uint64) {
 // Applied reports what became of entries that Apply was given, in order. It keeps nothing of
 // results but the bytes of the answers.
 func (r *Replica) Applied(results []Applied) {
+	r.rise()
 	for i := range results {
 		a := &results[i]
 		r.applied = a.Index

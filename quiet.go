@@ -50,7 +50,7 @@ func (l *loop) wakeFollowers(leader NodeID) {
 
 // doze has g go quiet if it may: it is not ticked any more, and keeps no memory that it can make again.
 func (g *Group) doze() {
-	if g.quiet || !g.replica.Rest() {
+	if !g.replica.Rest() || g.quiet {
 		return
 	}
 	l := g.loop

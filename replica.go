@@ -19,31 +19,41 @@ type Replica struct {
 	engine      Engine
 	env         Env
 
-	eff    *Effects // nil while at rest
+	*desk           // nil while at rest
+	gate   gate     // forward.go
 	status standing // of the engine, if fresh
 	fresh  bool
 	closed bool
+	taking bool // a snapshot is being taken
+	early  bool // one is to be taken however little was applied
 	lastID uint64
 
 	now, swept Instant
 	interval   Instant // RetryInterval
 
-	// Writes and the messages that wait for them: pump.go.
+	// Writes: pump.go.
 	issued  uint64 // the last write handed to Env
 	durable uint64 // durable <= issued
-	held    fifo[Message]
-	marks   fifo[mark] // how many of held wait for which write
-	out     []Message  // the replica's own messages
 
-	// What is applied, and snapshots: pump.go.
-	handed  Index   // everything up to here was handed to Apply or will be in a Restore
-	applied Index   // applied <= handed
-	restore restore // a received snapshot that is to be restored
-	behind  []Entry // committed entries that wait for a restore, and
+	// What is applied: pump.go.
+	handed  Index // everything up to here was handed to Apply or will be in a Restore
+	applied Index // applied <= handed
+	grown   int   // bytes applied since the last snapshot was taken
+}
+
+// A desk is what a replica needs of memory while anything goes on.
+type desk struct {
+	eff Effects
+
+	// Messages that wait for writes: pump.go.
+	held  fifo[Message]
+	marks fifo[mark] // how many of held wait for which write
+	out   []Message  // the replica's own messages
+
+	// Received snapshots: pump.go.
+	restore restore // one that is to be restored
+	behind  []Entry // committed entries that wait for that, and
 	owed    int     // their bytes
-	grown   int     // bytes applied since the last snapshot was taken
-	taking  bool    // a snapshot is being taken
-	early   bool    // one is to be taken however little was applied
 
 	// Requests: waiters.go, forward.go, reads.go.
 	requests    map[key]*request   // all but reads from elsewhere
@@ -63,12 +73,23 @@ type Replica struct {
 	readable    fifo[*round] // answered, and waiting for their index to be applied
 	reading     int          // reads of callers here that are open
 	parkedBytes int          // of proposals
-	gate        gate
-	batch       []Entry // of the Forward in the making
+	batch       []Entry      // of the Forward in the making
 	batchBytes  int
 	done        []completion
 	idle        []*request
 	idleRounds  []*round
+}
+
+// rise sees to it that there is a desk.
+func (r *Replica) rise() {
+	if r.desk != nil {
+		return
+	}
+	d := &desk{requests: make(map[key]*request), placed: make(map[Index]*request)}
+	for _, l := range [...]*queue{&d.parked, &d.refused, &d.forwarded, &d.proposed, &d.transfers, &d.waiting, &d.asked} {
+		l.init()
+	}
+	r.desk = d
 }
 
 // A ReplicaConfig is what a replica is told once.
@@ -139,9 +160,7 @@ func NewReplica(cfg ReplicaConfig, engine Engine, env Env, rec Recovered) *Repli
 		lastID: uint64(cfg.Life) << 32, interval: Instant(cfg.RetryInterval),
 		handed: rec.Snapshot.Index, applied: rec.Snapshot.Index,
 	}
-	for _, l := range [...]*queue{&r.parked, &r.refused, &r.forwarded, &r.proposed, &r.transfers, &r.waiting, &r.asked} {
-		l.init()
-	}
+	r.rise()
 	return r
 }
 
@@ -161,15 +180,14 @@ func (r *Replica) Tick(now Instant) {
 // Rest reports whether the replica needs no Tick and no Pump until it is woken: the engine is quiet, and
 // nothing waits here for time to pass. If so it gives back the memory that it can make again.
 func (r *Replica) Rest() bool {
+	if r.desk == nil {
+		return true
+	}
 	if r.closed || len(r.requests) > 0 || len(r.rounds) > 0 || r.polling != nil || !r.asked.empty() || r.readable.len() > 0 ||
 		r.held.len() > 0 || r.restore.seq != 0 || r.taking || !r.engine.Status().Quiet {
 		return false
 	}
-	r.eff = nil
-	r.held, r.marks, r.readable = fifo[Message]{}, fifo[mark]{}, fifo[*round]{}
-	r.requests, r.placed, r.idle = nil, nil, nil
-	r.rounds, r.idleRounds = nil, nil
-	r.out, r.behind, r.batch, r.done = nil, nil, nil, nil
+	r.desk = nil
 	r.gate.rest()
 	return true
 }
@@ -177,6 +195,7 @@ func (r *Replica) Rest() bool {
 // Wake tells the time after a while without Tick, and that the host of the leader was alive at the
 // instant heard. See Engine.Wake and Detector.
 func (r *Replica) Wake(now, heard Instant) {
+	r.rise()
 	r.now = now
 	r.fresh = false
 	r.engine.Wake(now, heard)
@@ -286,6 +305,7 @@ func (r *Replica) Cancel(id uint64) {
 // later requests are answered ErrClosed by the next Pump.
 func (r *Replica) Close() {
 	if !r.closed {
+		r.rise()
 		r.closed = true
 		r.closeRequests()
 		r.answer()
@@ -313,10 +333,20 @@ func (r *Replica) AppliedIndex() Index { return r.applied }
 
 // Waiting is how many bytes of committed entries wait for a Restore to end. The engine may have
 // forgotten them, so that they are in no budget of its own.
-func (r *Replica) Waiting() int { return r.owed }
+func (r *Replica) Waiting() int {
+	if r.desk == nil {
+		return 0
+	}
+	return r.owed
+}
 
 // Parked is how many bytes of proposals wait for a leader, or for its answer.
-func (r *Replica) Parked() int { return r.parkedBytes }
+func (r *Replica) Parked() int {
+	if r.desk == nil {
+		return 0
+	}
+	return r.parkedBytes
+}
 
 // Engine is the engine, to look at. Only the Replica may change it.
 func (r *Replica) Engine() Engine { return r.engine }

@@ -24,6 +24,11 @@ const (
 	MaxAnswers = 256
 )
 
+// MaxDurableAnswer is how long the Data of an answer may be that a session keeps for a
+// DurableStateMachine: it keeps none that is longer, and all answers count for as much. After a restart
+// nobody knows how long they were, and which session is closed must not depend on that.
+const MaxDurableAnswer = 1 << 10
+
 // answerOverhead is what an answer counts for beside its data.
 const answerOverhead = 40
 
@@ -31,6 +36,8 @@ const answerOverhead = 40
 // becomes of entries: every replica of a group must have the same ones, always.
 type SessionLimits struct {
 	Sessions, SessionBytes, Answers int
+
+	flat int // if not 0: what every answer counts for
 }
 
 func (l SessionLimits) withDefaults() SessionLimits {
@@ -38,6 +45,7 @@ func (l SessionLimits) withDefaults() SessionLimits {
 		Sessions:     cmp.Or(l.Sessions, MaxSessions),
 		SessionBytes: cmp.Or(l.SessionBytes, MaxSessionBytes),
 		Answers:      cmp.Or(l.Answers, MaxAnswers),
+		flat:         l.flat,
 	}
 }
 
@@ -91,14 +99,13 @@ type session struct {
 type stored struct {
 	sequence uint64
 	result   Result
-	gone     bool // the command was executed in an earlier life, which kept no result
+	gone     bool // the command was executed, and what it answered is not kept
 }
 
 // sessions are those of a group. They are a pure function of the log and the limits.
 type sessions struct {
 	limits SessionLimits
 	byID   map[uint64]*session
-	flat   bool    // answers count alike: see size
 	bytes  int     // that all answers count for
 	root   session // of the ring by last use: root.newer is the least recently used
 }
@@ -169,15 +176,6 @@ func (t *sessions) forget(s *session, oldest uint64) {
 	s.answers = s.answers[:kept]
 }
 
-// size is what an answer counts for. Those of a DurableStateMachine count alike, whatever they say: a replica that
-// has started again does not know them all, and must evict the same sessions as the others.
-func (t *sessions) size(a *stored) int {
-	if t.flat {
-		return answerOverhead
-	}
-	return answerOverhead + len(a.result.Data)
-}
-
 // weigh notes that the answers of s count for so many bytes more.
 func (t *sessions) weigh(s *session, bytes int) {
 	s.bytes += bytes
@@ -193,10 +191,18 @@ func (s *session) find(sequence uint64) (at int, known bool) {
 // clone returns a result that shares no bytes with r.
 func (r Result) clone() Result { return Result{r.Value, bytes.Clone(r.Data)} }
 
+// size is what an answer counts for.
+func (t *sessions) size(a *stored) int {
+	return answerOverhead + cmp.Or(t.limits.flat, len(a.result.Data))
+}
+
 // keep stores an answer of s, the most recently used session, where find said. Its bytes must be its own.
 func (t *sessions) keep(s *session, at int, a stored) {
+	if t.limits.flat > 0 && len(a.result.Data) > t.limits.flat {
+		a.result, a.gone = Result{}, true
+	}
 	s.answers = slices.Insert(s.answers, at, a)
-	t.weigh(s, t.size(&s.answers[at]))
+	t.weigh(s, t.size(&a))
 	for least := t.root.newer; t.bytes > t.limits.SessionBytes && (least != s || len(s.answers) > 1); least = t.root.newer {
 		t.remove(least)
 	}

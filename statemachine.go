@@ -28,7 +28,8 @@ type StateMachine interface {
 // included, in one transaction as well: the index is then the one of the state that was restored.
 //
 // After a restart, commands up to Durable are not applied again. One of a session among them that is
-// proposed once more is answered ErrStaleSequence: it was applied once, and its result is not kept.
+// proposed once more is answered ErrStaleSequence: it was applied once, and its result is not kept. Nor
+// are results of more than MaxDurableAnswer bytes. Either all members of a group have one, or none.
 type DurableStateMachine interface {
 	StateMachine
 	// Durable is the index of the last command whose effect is on disk, together with those of all

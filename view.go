@@ -17,8 +17,8 @@ import (
 //	flag     := 0 or 1
 //	bytes    := length:uvarint byte ...
 //
-// If whole is 0 the user's bytes are missing, because a DurableStateMachine had them on disk, up to the
-// command at the index executed. The length is that of the head. Sessions follow one another from the least to the most recently
+// The user's state is as of the command at the index executed. If whole is 0 its bytes are missing, because a
+// DurableStateMachine had them on disk. The length is that of the head. Sessions follow one another from the least to the most recently
 // used, answers by increasing sequence. A decoder reads no byte beyond the head, and takes memory in
 // proportion to the bytes that are there, whatever the length says. That they are the bytes that
 // were written is for storage to know.
@@ -113,9 +113,7 @@ func (m *Machine) readHead(meta SnapshotMeta, r io.Reader) (whole bool, err erro
 	d := decoder{b: body.Bytes()}
 	last := SnapshotMeta{Index: Index(d.uvarint()), Term: Term(d.uvarint()), Config: d.bytes()}
 	whole, executed := d.flag(), Index(d.uvarint())
-	d.check(executed <= last.Index)
 	t := newSessions(m.sessions.limits)
-	t.flat = m.sessions.flat
 	d.sessions(t, last.Index)
 	if d.bad || len(d.b) > 0 {
 		return false, fmt.Errorf("%w: the head of the snapshot at %d", ErrMalformed, meta.Index)

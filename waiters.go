@@ -91,9 +91,6 @@ func (q *request) unlink() {
 func (r *Replica) open(from NodeID, id uint64, what operation) *request {
 	q := r.take()
 	q.key, q.what = key{from: from, id: id}, what
-	if r.requests == nil {
-		r.requests, r.placed = make(map[key]*request), make(map[Index]*request)
-	}
 	n := len(r.requests)
 	r.requests[q.key] = q
 	if len(r.requests) == n {

@@ -204,7 +204,13 @@ func (p *Paxos) seatPeers() {
 	p.founding = m.Unbound()
 	p.votes = m.Votes(p.cfg.ID) && p.settled() && !p.isStranger()
 	old := p.peers
-	p.peers = make([]peer, 0, len(old)+1)
+	n := 0
+	m.All(func(id NodeID) {
+		if id != p.cfg.ID {
+			n++
+		}
+	})
+	p.peers = make([]peer, 0, n)
 	m.All(func(id NodeID) {
 		if id == p.cfg.ID {
 			return

@@ -42,7 +42,7 @@ const (
 // Paxos is one member of one group: acceptor, learner and proposer of every slot of the log. It is a
 // consensus.Engine. Handlers change its state; Ready turns the state into messages and writes.
 type Paxos struct {
-	cfg         consensus.EngineConfig
+	cfg         consensus.EngineSettings
 	incarnation uint64 // of our store
 
 	// What is durable, once the writes that are under way have finished.
@@ -151,7 +151,7 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 			return nil, err
 		}
 	}
-	p := &Paxos{cfg: cfg, incarnation: rec.Incarnation, promised: rec.State.Term, snapshot: rec.Snapshot, written: rec.State}
+	p := &Paxos{cfg: cfg.Settings(), incarnation: rec.Incarnation, promised: rec.State.Term, snapshot: rec.Snapshot, written: rec.State}
 	p.epochs = []epoch{{members: cfg.Members}}
 	if rec.Snapshot.Index > 0 && len(rec.Snapshot.Config) > 0 {
 		x, err := decodeEpoch(rec.Snapshot.Config)

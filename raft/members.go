@@ -90,7 +90,8 @@ func decodeConfiguration(b []byte) (c configuration, err error) {
 // none: like an empty log it is followed by the founding one.
 func (r *Raft) configured(meta consensus.SnapshotMeta) (configuration, error) {
 	if meta.Term == 0 && len(meta.Config) == 0 {
-		return configuration{now: r.cfg.Members}, nil
+		m, _, err := consensus.DecodeMembers(r.founding)
+		return configuration{now: m}, err
 	}
 	return decodeConfiguration(meta.Config)
 }

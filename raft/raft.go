@@ -34,7 +34,8 @@ const (
 // Raft is one member of one group: a consensus.Engine. Handlers change its state; Ready turns
 // the state into messages and writes.
 type Raft struct {
-	cfg         consensus.EngineConfig
+	cfg         consensus.EngineSettings
+	founding    []byte // the EngineConfig's Members, encoded
 	incarnation uint64 // of our store
 
 	// What is durable, once the writes that are under way have finished (§5.1, Figure 2).
@@ -120,7 +121,7 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 			return nil, err
 		}
 	}
-	r := &Raft{cfg: cfg, incarnation: rec.Incarnation, term: rec.State.Term, vote: rec.State.Vote, snapshot: rec.Snapshot, written: rec.State}
+	r := &Raft{cfg: cfg.Settings(), founding: cfg.Members.AppendTo(nil), incarnation: rec.Incarnation, term: rec.State.Term, vote: rec.State.Vote, snapshot: rec.Snapshot, written: rec.State}
 	r.configs = []configuration{{now: cfg.Members}}
 	if rec.Snapshot.Index > 0 {
 		c, err := r.configured(rec.Snapshot)

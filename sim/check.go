@@ -278,7 +278,7 @@ func (w *World) checkState(n *node, i consensus.Index, digest uint64) {
 
 // checkImage: snapshots at the same index are the same bytes, sessions included.
 func (w *World) checkImage(n *node, meta *consensus.SnapshotMeta, b []byte) {
-	if w.options.StateMachine != nil || n.state == nil {
+	if w.options.StateMachine != nil || w.options.Durable || n.state == nil {
 		return // a user's snapshots need only restore the same state, and a witness has none
 	}
 	known := w.ghost.images.put(meta.Index)

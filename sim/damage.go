@@ -117,12 +117,13 @@ func (n *node) wipe() {
 	n.lose(n.disk.snapshot.Index)
 	backup := n.backup
 	n.format()
-	n.founder, n.wiped, n.unsure, n.backup = false, true, 0, nil
+	n.founder, n.wiped, n.unsure, n.backup, n.shelf = false, true, 0, nil, shelf{}
 	if backup == nil || n.witness || w.dice.chance(ChooseFault, 512) {
 		return
 	}
 	d := &n.disk
 	d.state, d.snapshot, d.image = backup.state, backup.snapshot, backup.image
+	n.shelf = backup.shelf
 	for i := range backup.log {
 		*d.log.put(backup.log[i].Index) = backup.log[i]
 	}
@@ -138,6 +139,7 @@ type backup struct {
 	snapshot consensus.SnapshotMeta
 	image    []byte
 	log      []consensus.Entry
+	shelf    shelf
 }
 
 // backUp makes a backup of what n has on its disk, now and then as it goes down.
@@ -146,7 +148,7 @@ func (n *node) backUp() {
 		return
 	}
 	rec := n.disk.recover()
-	n.backup = &backup{state: rec.State, snapshot: rec.Snapshot, image: n.disk.image, log: rec.Entries}
+	n.backup = &backup{state: rec.State, snapshot: rec.Snapshot, image: n.disk.image, log: rec.Entries, shelf: n.shelf}
 }
 
 // failDisk has the next write of n fail.

@@ -29,6 +29,7 @@ type node struct {
 	sleep   sleep
 
 	disk        disk
+	shelf       shelf     // of a durable state machine
 	real        *realDisk // nil: the disk is only modelled
 	lost        lostDisk
 	unsure      consensus.Index // what is up to here was damaged, and may not be repaired yet
@@ -132,6 +133,13 @@ func (n *node) boot(meta consensus.SnapshotMeta) {
 		n.state = newAudit(n)
 		sm = n.state
 	}
+	if n.w.options.Durable && !n.witness {
+		kept, err := newKeeper(n.state)
+		if err != nil {
+			n.w.fail("restore", "node %d cannot read what it synced: %v", n.id, err)
+		}
+		sm = kept
+	}
 	n.machine = consensus.NewMachine(sm, n.w.plan.limits)
 	if meta.Index != 0 {
 		if err := n.machine.Restore(meta, bytes.NewReader(n.image())); err != nil {
@@ -176,6 +184,7 @@ func (n *node) crash() {
 	w.examine(n)
 	n.up, n.pausedUntil = false, 0
 	n.life++
+	n.syncInTime()
 	n.disk.lose(n)
 	n.backUp()
 	w.result.Crashes++

@@ -33,6 +33,8 @@ type Options struct {
 	// StateMachine makes the state machine of one replica. Default: a small map, whose clients'
 	// histories are checked for linearizability.
 	StateMachine func() consensus.StateMachine
+	// Durable makes it a consensus.DurableStateMachine, with a disk of its own.
+	Durable bool
 
 	// Workers is how many seeds run at once; default one for each processor. It changes no result.
 	Workers int
@@ -132,6 +134,9 @@ func (o Options) Replay(seed uint64) string {
 	}
 	if o.For != 0 {
 		cmd += fmt.Sprintf(" -for %v", o.For)
+	}
+	if o.Durable {
+		cmd += " -durable"
 	}
 	if o.Storage {
 		cmd += " -storage"

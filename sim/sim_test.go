@@ -43,6 +43,17 @@ func TestEveryEngineSurvivesEveryProfile(t *testing.T) {
 	}
 }
 
+func TestADurableStateMachineSurvivesEveryProfile(t *testing.T) {
+	for _, o := range engines {
+		for _, p := range []sim.Profile{sim.Swarm, sim.Crashes, sim.Churn} {
+			t.Run(o.Name+"/"+p.String(), func(t *testing.T) {
+				o.Durable, o.Profile, o.Seed, o.Seeds = true, p, 1, 30
+				require.Empty(t, campaign(t, o).Violations)
+			})
+		}
+	}
+}
+
 func TestASwarmSeedIsLongEnough(t *testing.T) {
 	for seed := range uint64(20) {
 		r, err := sim.Simulate(sim.Options{Protocol: raft.New, Seed: seed})

@@ -25,7 +25,7 @@ var (
 
 // takeSnapshot takes a view of the Machine as it is now. It is written while the Machine goes on.
 func (n *node) takeSnapshot() {
-	meta, view, err := n.machine.Snapshot()
+	meta, view, err := n.machine.Checkpoint()
 	if err != nil {
 		n.w.fail("snapshots", "node %d cannot take a snapshot: %v", n.id, err)
 		return
@@ -86,7 +86,8 @@ type stream struct {
 // stream sends the newest snapshot of n after the header m. It takes a while, in which anything
 // may happen to either end.
 func (w *World) stream(n *node, m consensus.Message) {
-	s := &stream{from: n, to: w.node(m.To), life: n.life, meta: n.disk.snapshot, bytes: n.image()}
+	s := &stream{from: n, to: w.node(m.To), life: n.life}
+	s.meta, s.bytes = n.toSend()
 	if s.to == nil || s.to == n {
 		w.fail("messages", "node %d sends a snapshot to %d", n.id, m.To)
 		return

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"math/rand/v2"
 	"syscall"
 	"testing"
 
@@ -29,25 +30,45 @@ var failures = [...]failure{
 }
 
 func TestCrashAfterAnErrorAtEveryCall(t *testing.T) {
-	var kinds []crashfs.Kind
-	calm := newRig(t, "", crashfs.Sector)
-	calm.inject = func(op crashfs.Op) *crashfs.Fault { kinds = append(kinds, op.Kind); return nil }
-	script(calm)
-	require.NoError(t, calm.failed)
+	kinds := calls(t, script)
 	for _, f := range failures {
 		for i, kind := range kinds {
 			if f.fits(kind) {
-				failAt(t, i+1, f)
+				failAt(t, i+1, f, script, "go test ./storage -run '^TestCrashAfterAnErrorAtEveryCall$'")
 			}
 		}
 	}
 }
 
-// failAt runs the script with a call that fails, and requires that its error is told, that it is final
-// where it must be, and that nothing is lost.
-func failAt(t *testing.T, n int, f failure) {
+func TestCrashAfterAnErrorInARandomWorkload(t *testing.T) {
+	for i := range *seeds {
+		seed := *firstSeed + uint64(i)
+		workload, draw := random(seed, 30), rand.New(rand.NewPCG(seed, 3))
+		kinds := calls(t, workload)
+		for range 12 {
+			n, f := draw.IntN(len(kinds)), failures[draw.IntN(len(failures))]
+			if f.fits(kinds[n]) {
+				failAt(t, n+1, f, workload, fmt.Sprintf("go test ./storage -run '^TestCrashAfterAnErrorInARandomWorkload$' -seed %d -seeds 1", seed))
+			}
+		}
+	}
+}
+
+// calls are those that a workload makes when none fails.
+func calls(t *testing.T, workload func(*rig)) (kinds []crashfs.Kind) {
 	t.Helper()
-	r := newRig(t, "go test ./storage -run '^TestCrashAfterAnErrorAtEveryCall$'", crashfs.Sector)
+	r := newRig(t, "", crashfs.Sector)
+	r.inject = func(op crashfs.Op) *crashfs.Fault { kinds = append(kinds, op.Kind); return nil }
+	workload(r)
+	require.NoError(t, r.failed)
+	return kinds
+}
+
+// failAt runs a workload with a call that fails, and requires that its error is told, that it is final
+// where it must be, and that nothing is lost.
+func failAt(t *testing.T, n int, f failure, workload func(*rig), replay string) {
+	t.Helper()
+	r := newRig(t, replay, crashfs.Sector)
 	var hit crashfs.Op
 	r.inject = func(op crashfs.Op) *crashfs.Fault {
 		if op.N == n {
@@ -58,7 +79,7 @@ func failAt(t *testing.T, n int, f failure) {
 		}
 		return nil
 	}
-	script(r)
+	workload(r)
 	when := fmt.Sprintf("%v of %s at call %v, told by %s", f.name, hit.Kind, hit, r.during)
 	if r.failed != nil {
 		require.ErrorIs(t, r.failed, f.fault.Err, when)

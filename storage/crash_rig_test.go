@@ -18,9 +18,11 @@ const folder = "data/node"
 // tiny are options with which segments roll over, and idle groups are rewritten, all the time.
 var tiny = storage.Options{Node: 1, SegmentSize: 1 << 10, Retention: 200, Logger: slog.New(slog.DiscardHandler)}
 
-func openTiny(fsys storage.FS) (*storage.Disk, error) {
+func openTiny(fsys storage.FS) (*storage.Disk, error) { return openSized(fsys, tiny.SegmentSize) }
+
+func openSized(fsys storage.FS, segment int) (*storage.Disk, error) {
 	o := tiny
-	o.FS = fsys
+	o.FS, o.SegmentSize = fsys, segment
 	return storage.Open(folder, o)
 }
 
@@ -28,6 +30,7 @@ func openTiny(fsys storage.FS) (*storage.Disk, error) {
 type rig struct {
 	t       testing.TB
 	replay  string // the command that runs the test again
+	segment int    // how long they are
 	fs      *crashfs.FS
 	disk    *storage.Disk
 	world   *world   // what was acknowledged
@@ -42,7 +45,7 @@ type rig struct {
 }
 
 func newRig(t testing.TB, replay string, sector int) *rig {
-	r := &rig{t: t, replay: replay, world: new(world)}
+	r := &rig{t: t, replay: replay, segment: tiny.SegmentSize, world: new(world)}
 	r.allowed = []*world{r.world}
 	r.last = r.allowed
 	r.boot(crashfs.New(sector))
@@ -78,7 +81,7 @@ func (r *rig) fatalf(f *crashfs.FS, format string, args ...any) {
 // start opens the Disk.
 func (r *rig) start() {
 	if r.failed == nil {
-		r.disk, r.failed = openTiny(r.fs)
+		r.disk, r.failed = openSized(r.fs, r.segment)
 		r.during = "Open"
 	}
 }
@@ -178,7 +181,7 @@ func (r *rig) crash(cut crashfs.Cut) {
 // survives requires that a Disk opens on what a crash left, and holds one of the worlds, and says which.
 func (r *rig) survives(left *crashfs.FS, allowed []*world, when string) (*storage.Disk, *world) {
 	r.t.Helper()
-	d, err := openTiny(left)
+	d, err := openSized(left, r.segment)
 	if err != nil {
 		r.fatalf(left, "%s: Open: %v", when, err)
 	}

@@ -3,8 +3,12 @@ package storage_test
 import (
 	"flag"
 	"fmt"
+	"io"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/consensus-go/consensus"
 	"github.com/consensus-go/consensus/storage/crashfs"
 )
 
@@ -37,6 +41,16 @@ func TestCrashAnywhereInAScript(t *testing.T) {
 	}
 }
 
+func TestCrashAnywhereInAScriptOnSegmentsOfTheUsualSize(t *testing.T) {
+	r := newRig(t, "go test ./storage -run '^TestCrashAnywhereInAScriptOnSegmentsOfTheUsualSize$'", crashfs.Sector)
+	r.segment = 0
+	r.probe = func(op crashfs.Op) { r.cut(op, 0, 1) }
+	script(r)
+	if r.failed != nil {
+		r.fatalf(r.fs, "%v", r.failed)
+	}
+}
+
 func TestCrashAnywhereInARandomWorkload(t *testing.T) {
 	for i := range *seeds {
 		seed := *firstSeed + uint64(i)
@@ -57,4 +71,51 @@ func (r *rig) cut(op crashfs.Op, seed uint64, some int) {
 		c := crashfs.Cut{Choose: crashfs.Random(seed<<32 | uint64(op.N)<<8 | uint64(i)), Garbage: n%3 == 1, Unordered: n%3 == 2}
 		r.try(fmt.Sprintf("after %v, cut %d", op, i), r.fs.Crash(c), n%8 == 0)
 	}
+}
+
+// The Disk is read, and a snapshot committed, between any two calls of an Append.
+func TestCrashWhenASnapshotIsCommittedAmidAnAppend(t *testing.T) {
+	commits := 0
+	for n := 1; commits == n-1; n++ {
+		r := newRig(t, "go test ./storage -run '^TestCrashWhenASnapshotIsCommittedAmidAnAppend$'", crashfs.Sector)
+		calls := 0
+		r.probe = func(op crashfs.Op) {
+			r.try(fmt.Sprintf("snapshot at %d, after %v", n, op), r.fs.Crash(nothing), false)
+			if r.during != "Append" || op.Kind != crashfs.WriteAt && op.Kind != crashfs.Sync {
+				return
+			}
+			if calls++; calls == n {
+				commits++
+				r.requireShows(r.world)
+				w, err := r.disk.Create(2, meta(5, 1))
+				require.NoError(t, err)
+				_, err = io.WriteString(w, "committed amid an Append")
+				require.NoError(t, err)
+				require.NoError(t, w.Commit())
+			}
+		}
+		r.start()
+		for i := consensus.Index(1); i < 6; i++ {
+			r.append(put(1, i, i+1), put(3, i, i))
+		}
+		if commits == n {
+			r.world = r.world.and(event{group: 2, snapshot: &consensus.SnapshotMeta{Index: 5, Term: 1}, data: "committed amid an Append"})
+		}
+		r.append(adoption(2, meta(5, 1)), put(1, 7, 7))
+		require.NoError(t, r.failed)
+		r.requireShows(r.world)
+	}
+	require.Greater(t, commits, 10)
+}
+
+// requireShows requires that the Disk in use shows w.
+func (r *rig) requireShows(w *world) {
+	r.t.Helper()
+	var seen [len(groups)]view
+	for i, g := range groups {
+		var err error
+		seen[i], err = look(r.disk, g)
+		require.NoError(r.t, err)
+	}
+	require.Empty(r.t, w.unlike(&seen))
 }

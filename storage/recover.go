@@ -166,14 +166,10 @@ func (v *recovery) open(names []string) error {
 			return err
 		}
 		h, known := v.heads[s.number]
-		if used := known || len(d.segments) > 0; !used {
-			if used, err = v.used(s); err != nil || !used {
-				if err = errors.Join(err, s.file.Close()); err == nil {
-					err = d.o.FS.Remove(s.name)
-				}
-				if err != nil {
-					return err
-				}
+		if !known && len(d.segments) == 0 {
+			if removed, err := v.unbegun(s); err != nil {
+				return err
+			} else if removed {
 				continue
 			}
 		}
@@ -222,13 +218,16 @@ func (v *recovery) openSegment(number uint64) (*segment, error) {
 	return s, nil
 }
 
-// used reports whether the last segment, which has no head, has been in use.
-func (v *recovery) used(s *segment) (bool, error) {
-	if err := v.read(s); err != nil {
-		return false, err
+// unbegun removes the last segment, which has no head, if it was never in use, and reports whether.
+func (v *recovery) unbegun(s *segment) (bool, error) {
+	err := v.read(s)
+	if err != nil {
+		return false, errors.Join(err, s.file.Close())
 	}
-	_, synced := torn(v.found)
-	return synced > headSize, nil
+	if _, synced := torn(v.found); synced > headSize {
+		return false, nil
+	}
+	return true, errors.Join(s.file.Close(), v.d.o.FS.Remove(s.name))
 }
 
 // read finds what is in a segment.

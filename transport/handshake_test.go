@@ -172,6 +172,7 @@ func TestStrangersAreFewAndTheOldestMakesRoom(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []uint64{7}, k.contexts())
 		require.NoError(t, greet(all[1], helloTo1()), "the others may still introduce themselves")
+		synctest.Wait()
 		require.Equal(t, uint64(1), one.Stats().Refused)
 		require.Len(t, one.server.strangers, maxStrangers-2)
 	})
@@ -203,9 +204,8 @@ func TestTheConnectionsOfAllAreBounded(t *testing.T) {
 		one.server.accepted = maxAccepted - 1
 		c := w.peer(t, helloTo1())
 		requireClosed(t, w.stranger(t))
-		one.server.mu.Lock()
+		synctest.Wait()
 		require.Equal(t, maxAccepted, one.server.accepted)
-		one.server.mu.Unlock()
 		c.Close()
 		synctest.Wait()
 		w.peer(t, helloTo1())

@@ -177,6 +177,7 @@ func TestTheSnapshotsOfANodeAreBounded(t *testing.T) {
 			c.Write(openFrom2(byte(i), 0))
 			require.Equal(t, byte(frameResume), answer(t, c)[0])
 			c.Close() // it may be resumed
+			synctest.Wait()
 		}
 		c := w.sender(t)
 		c.Write(openFrom2(200, 0))
@@ -187,6 +188,7 @@ func TestTheSnapshotsOfANodeAreBounded(t *testing.T) {
 		c = w.sender(t)
 		c.Write(openFrom2(200, 0))
 		require.Equal(t, byte(frameResume), answer(t, c)[0])
+		synctest.Wait()
 		require.Len(t, one.server.inflows, 1)
 	})
 }
@@ -234,6 +236,7 @@ func TestAnOutcomeThatNobodyAsksForIsForgotten(t *testing.T) {
 		c = w.sender(t)
 		c.Write(openFrom2(2, 0))
 		answer(t, c)
+		synctest.Wait()
 		require.Len(t, one.server.inflows, 1)
 	})
 }

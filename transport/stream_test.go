@@ -20,10 +20,8 @@ import (
 
 // contents are n bytes that no two positions of a window share.
 func contents(n int) []byte {
-	random, b := rand.New(rand.NewPCG(1, uint64(n))), make([]byte, n)
-	for i := range b {
-		b[i] = byte(random.Uint32())
-	}
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{1}).Read(b)
 	return b
 }
 
@@ -79,9 +77,9 @@ func (w *wires) breaking(after ...int) {
 }
 
 func TestASnapshotGoesOnAfterItsConnectionBroke(t *testing.T) {
-	want := contents(5 << 20)
+	want := contents(3 << 20)
 	for _, after := range [][]int{
-		{1 << 20}, {helloSize + 200}, {3 << 20, 1 << 20, 100_000}, {helloSize + 200, helloSize + 200, helloSize + 200},
+		{1 << 20}, {helloSize + 200}, {2 << 20, 800_000, 100_000}, {helloSize + 200, helloSize + 200, helloSize + 200},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var w wires
@@ -197,6 +195,8 @@ func (f readerFunc) Read([]byte) (int, error) {
 }
 
 func TestTheErrorOfTheHandlerComesBack(t *testing.T) {
+	const size = 2 * windowSize
+	state := contents(size)
 	for _, c := range []struct {
 		err, is error
 	}{
@@ -207,13 +207,13 @@ func TestTheErrorOfTheHandlerComesBack(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var w wires
 			one, two, k := w.pair(t)
-			for _, read := range []int64{0, 1000, 5 << 20} {
+			for _, read := range []int64{0, 1000, size} {
 				k.store = func(r io.Reader) error {
 					io.CopyN(io.Discard, r, read)
 					return c.err
 				}
 				begun := time.Now()
-				err := sendSnapshot(t.Context(), one, bytes.NewReader(contents(5<<20)))
+				err := sendSnapshot(t.Context(), one, bytes.NewReader(state))
 				require.ErrorContains(t, err, c.err.Error())
 				require.ErrorContains(t, err, "node 2")
 				if c.is != nil {

@@ -32,8 +32,10 @@ type TCPOptions struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	QueueBytes             int // messages that may wait for one peer; default 16 MiB
-	MaxMessageBytes        int // of one message, with 64 bytes for each entry. It must be above every group's MaxInflight, and the same on all nodes; default 16 MiB
 	SnapshotBytesPerSecond int // of all snapshots together that are being sent; default: no limit
+	// MaxMessageBytes is how large a message may be, with 64 bytes for each entry beside its data. It
+	// must be well above every group's MaxInflight, and the same on all nodes; default 16 MiB.
+	MaxMessageBytes int
 
 	// Timeout is the longest silence of a node that is believed to be there, and what a handshake
 	// may take. Nothing that makes progress is limited in time. The same on all nodes; default 5s.

@@ -128,7 +128,7 @@ func TestPlainTextAndTLSDoNotMix(t *testing.T) {
 			two := w.node(t, 2, k, set[2])
 			one := w.node(t, 1, new(keeper), knows(2), set[1])
 			sendNote(one, 2, 1)
-			time.Sleep(one.opt.Timeout)
+			time.Sleep(one.opt.Timeout + 1)
 			synctest.Wait()
 			require.Empty(t, k.contexts())
 			require.Equal(t, []uint64{1, 1}, []uint64{one.Stats().ConnectFailures, two.Stats().Refused})

@@ -36,8 +36,8 @@ import (
 //	payload := (length:4 message) ...
 //
 // Snapshots: the dialling node sends open, chunks and end, or abort at any time; the other side
-// sends resume, credits and done. Each side sends an empty frame when it has nothing else to
-// send for a while. Offsets count the bytes of the snapshot.
+// sends resume, credits and done. Each side sends an empty frame now and then. Offsets count the
+// bytes of the snapshot.
 //
 //	open   := 1 stream:16 offset:8 length:4 message index:8 term:8 config
 //	chunk  := 2 offset:8 data

@@ -28,6 +28,9 @@ type nodeConfig struct {
 	join      bool              // it exists, and this node is not of them
 	timeout   time.Duration     // how long a command may take
 	election  time.Duration     // consensus.GroupConfig.ElectionTimeout
+	snapshot  int               // consensus.GroupConfig.SnapshotSize
+	segment   int               // storage.Options.SegmentSize
+	retention int               // storage.Options.Retention
 	log       *slog.Logger
 
 	setAddress func(consensus.NodeID, string) // of the transport; nil if it has none
@@ -55,7 +58,7 @@ func startNode(cfg nodeConfig) (*node, error) {
 		return nil, err
 	}
 	group := consensus.GroupConfig{
-		ID: groupID, Protocol: protocols[cfg.protocol], StateMachine: n.store, Members: cfg.members, ElectionTimeout: cfg.election,
+		ID: groupID, Protocol: protocols[cfg.protocol], StateMachine: n.store, Members: cfg.members, ElectionTimeout: cfg.election, SnapshotSize: cfg.snapshot,
 	}
 	enter := n.host.Create
 	if cfg.join {

@@ -46,6 +46,9 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.Uint64Var(&o.cluster, "cluster", 1, "the cluster's `number`: nodes of another are refused")
 	flags.DurationVar(&o.node.timeout, "timeout", 5*time.Second, "how long a command may take before the client is told that it failed, or that nobody knows")
 	flags.DurationVar(&o.node.election, "election-timeout", time.Second, "how long nodes do without a leader before they elect one, alike on all: some ten times what a message takes there and back")
+	flags.IntVar(&o.node.snapshot, "snapshot-size", 0, "take a snapshot after so many `bytes` of commands; default 64 MiB")
+	flags.IntVar(&o.node.retention, "retention", 0, "keep so many `bytes` of the log below the snapshot, for nodes that were away; default 16 MiB, negative: none")
+	flags.IntVar(&o.node.segment, "segment-size", 0, "keep the log in files of so many `bytes`; default 64 MiB")
 	flags.StringVar(&o.metrics, "metrics", "", "where to serve Prometheus metrics at /metrics, as `host:port`; default: nowhere")
 	if err := flags.Parse(args); err != nil {
 		return nil, err

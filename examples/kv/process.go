@@ -21,7 +21,7 @@ type process struct {
 // startProcess runs a node whose data is in dir, and serves it at clients. It owns the network and
 // the listener, also if it fails.
 func startProcess(cfg nodeConfig, cluster uint64, dir string, network *transport.TCP, clients net.Listener) (*process, error) {
-	disk, err := storage.Open(dir, storage.Options{Node: cfg.id, Cluster: cluster, Logger: cfg.log})
+	disk, err := storage.Open(dir, storage.Options{Node: cfg.id, Cluster: cluster, SegmentSize: cfg.segment, Retention: cfg.retention, Logger: cfg.log})
 	if err != nil {
 		return nil, errors.Join(err, network.Close(), clients.Close())
 	}

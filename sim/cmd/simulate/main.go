@@ -110,12 +110,13 @@ func parse(fs *flag.FlagSet, args []string, stdout io.Writer) error {
 type common struct {
 	protocol, profile string
 	nodes             int
-	storage           bool
+	durable, storage  bool
 }
 
 func (c *common) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.protocol, "protocol", "raft", "the `engine`: "+protocolNames())
 	fs.StringVar(&c.profile, "profile", "swarm", "the mixture of faults: a `name` such as swarm or calm")
+	fs.BoolVar(&c.durable, "durable", false, "the state machines keep their state on disks of their own")
 	fs.BoolVar(&c.storage, "storage", false, "keep the nodes' data in a real storage.Disk, on a file system that loses what power cuts lose")
 	fs.IntVar(&c.nodes, "nodes", 0, "how many founders there are, 1 to 9 (default: drawn by each seed)")
 }
@@ -131,7 +132,7 @@ func protocolNames() string {
 
 // options checks the flags and returns what they say.
 func (c *common) options() (sim.Options, error) {
-	o := sim.Options{Name: c.protocol, Protocol: protocols[c.protocol], Rules: rules[c.protocol], Nodes: c.nodes, Storage: c.storage}
+	o := sim.Options{Name: c.protocol, Protocol: protocols[c.protocol], Rules: rules[c.protocol], Nodes: c.nodes, Durable: c.durable, Storage: c.storage}
 	if o.Protocol == nil {
 		return o, wrong("protocol", c.protocol, "there is no such protocol; there are: %s", protocolNames())
 	}
