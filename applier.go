@@ -32,9 +32,13 @@ type applier struct {
 	running bool      // a goroutine does the jobs
 	stopped bool      // it is to end now
 
-	// The goroutine's, or the loop's while there is none: what jobs and entries trade places with.
-	spareJobs    []applierJob
-	spareEntries []Entry
+	// What jobs and entries trade places with: the goroutine's, or the loop's while there is none; nil at rest.
+	spare *applierSpare
+}
+
+type applierSpare struct {
+	jobs    []applierJob
+	entries []Entry
 }
 
 // An applierJob is a run of entries to apply or, if do is set, anything else that must happen
@@ -92,7 +96,7 @@ func (a *applier) rest() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.running && len(a.results) == 0 {
-		a.jobs, a.entries, a.results, a.spareJobs, a.spareEntries = nil, nil, nil, nil, nil
+		a.jobs, a.entries, a.results, a.spare = nil, nil, nil, nil
 	}
 }
 
@@ -139,9 +143,13 @@ func (a *applier) take() ([]applierJob, []Entry) {
 		a.running = false
 		return nil, nil
 	}
-	a.jobs, a.spareJobs = a.spareJobs[:0], a.jobs
-	a.entries, a.spareEntries = a.spareEntries[:0], a.entries
-	return a.spareJobs, a.spareEntries
+	if a.spare == nil {
+		a.spare = new(applierSpare)
+	}
+	s := a.spare
+	a.jobs, s.jobs = s.jobs[:0], a.jobs
+	a.entries, s.entries = s.entries[:0], a.entries
+	return s.jobs, s.entries
 }
 
 func (a *applier) work(ctx context.Context, jobs []applierJob, entries []Entry, chunk []Applied) error {

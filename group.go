@@ -36,13 +36,13 @@ type Group struct {
 	replica   *Replica
 	tickets   map[uint64]*ticket // by id: the requests that wait for an answer
 	applied   []Applied          // the spare slice of applier.collect
+	halted    bool
 	dirty     bool
 	told      bool   // the time, in this round
 	quiet     bool   // the replica is not ticked: see quiet.go
 	watched   NodeID // while it is quiet, the leader, if that is on another host
 	seat      int    // while it is not, where in loop.awake
-	halted    bool
-	failure   error // GroupStatus.SnapshotError
+	failure   error  // GroupStatus.SnapshotError
 	tracked   tracked
 	held      int     // bytes that count in Host.memory
 	shortened Instant // when a snapshot was asked for because of that, last

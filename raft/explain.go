@@ -129,7 +129,7 @@ func (r *Raft) holders(i Index, b *strings.Builder) bool {
 		b.WriteString(" nobody")
 	}
 	fmt.Fprintf(b, ", of %v.", r.config().now)
-	return r.config().now.IsCommitQuorum(has) && r.config().was.IsCommitQuorum(has)
+	return r.config().now.IsCommitQuorum(has) && r.config().old().IsCommitQuorum(has)
 }
 
 // electors are all who have a vote, in either half, in order of id.

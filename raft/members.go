@@ -13,30 +13,40 @@ import (
 // under way, the one before it. It takes effect when it is appended (thesis §4.1), is undone when
 // it is truncated, and in its joint form every decision needs a quorum of both halves (§4.3).
 type configuration struct {
-	index Index   // of its entry; 0 for the founding one
-	now   Members // C_new
-	was   Members // C_old, in a joint configuration; otherwise it has no voters
-	from  NodeID  // who asked for the change that is under way, and
-	id    uint64  // under which number
+	index Index    // of its entry; 0 for the founding one
+	now   Members  // C_new
+	was   *Members // C_old, in a joint configuration; otherwise nil
+	from  NodeID   // who asked for the change that is under way, and
+	id    uint64   // under which number
 }
 
-func (c *configuration) joint() bool { return len(c.was.Voters) > 0 }
+func (c *configuration) joint() bool { return c.was != nil }
+
+// old is C_old; without one it has no members, and every quorum of it is met.
+func (c *configuration) old() *Members {
+	if c.was == nil {
+		return &nobody
+	}
+	return c.was
+}
+
+var nobody Members
 
 // electing reports whether has holds for enough members to elect a leader: a quorum of both halves,
 // in a joint configuration, and every founder, as long as they are not bound to their stores.
 func (c *configuration) electing(has func(NodeID) bool) bool {
-	return c.now.IsElectionQuorum(has) && c.was.IsElectionQuorum(has)
+	return c.now.IsElectionQuorum(has) && c.old().IsElectionQuorum(has)
 }
 
 // votes reports whether id has a vote in either half.
-func (c *configuration) votes(id NodeID) bool { return c.now.Votes(id) || c.was.Votes(id) }
+func (c *configuration) votes(id NodeID) bool { return c.now.Votes(id) || c.old().Votes(id) }
 
 // incarnation is the store that id is bound to, or 0.
 func (c *configuration) incarnation(id NodeID) uint64 {
 	if x := c.now.Incarnation(id); x != 0 {
 		return x
 	}
-	return c.was.Incarnation(id)
+	return c.old().Incarnation(id)
 }
 
 // kind is the part that id plays, in C_new or else in C_old.
@@ -44,7 +54,7 @@ func (c *configuration) kind(id NodeID) consensus.MemberKind {
 	if k := c.now.Kind(id); k != consensus.NotMember {
 		return k
 	}
-	return c.was.Kind(id)
+	return c.old().Kind(id)
 }
 
 // encode is the Data of the entry:
@@ -53,7 +63,7 @@ func (c *configuration) kind(id NodeID) consensus.MemberKind {
 func (c *configuration) encode() []byte {
 	b := binary.AppendUvarint(nil, uint64(c.index))
 	b = c.now.AppendTo(b)
-	b = c.was.AppendTo(b)
+	b = c.old().AppendTo(b)
 	b = binary.AppendUvarint(b, uint64(c.from))
 	return binary.AppendUvarint(b, c.id)
 }
@@ -68,7 +78,8 @@ func decodeConfiguration(b []byte) (c configuration, err error) {
 	if c.now, b, err = consensus.DecodeMembers(b[n:]); err != nil {
 		return c, err
 	}
-	if c.was, b, err = consensus.DecodeMembers(b); err != nil {
+	was, b, err := consensus.DecodeMembers(b)
+	if err != nil {
 		return c, err
 	}
 	from, n := binary.Uvarint(b)
@@ -80,8 +91,9 @@ func decodeConfiguration(b []byte) (c configuration, err error) {
 		return c, bad
 	}
 	c.from, c.id = NodeID(from), id
-	if err = c.now.Validate(); err == nil && !c.was.Equal(&Members{}) {
-		err = c.was.Validate()
+	if err = c.now.Validate(); err == nil && !was.Equal(&Members{}) {
+		c.was = &was
+		err = was.Validate()
 	}
 	return c, err
 }
@@ -90,7 +102,7 @@ func decodeConfiguration(b []byte) (c configuration, err error) {
 // none: like an empty log it is followed by the founding one.
 func (r *Raft) configured(meta consensus.SnapshotMeta) (configuration, error) {
 	if meta.Term == 0 && len(meta.Config) == 0 {
-		m, _, err := consensus.DecodeMembers(r.founding)
+		m, _, err := consensus.DecodeMembers([]byte(r.founding))
 		return configuration{now: m}, err
 	}
 	return decodeConfiguration(meta.Config)
@@ -135,7 +147,7 @@ func (r *Raft) seatPeers() {
 	old := r.peers
 	n := 0
 	c.now.All(func(id NodeID) { n++ })
-	c.was.All(func(id NodeID) {
+	c.old().All(func(id NodeID) {
 		if c.now.Kind(id) == consensus.NotMember {
 			n++
 		}
@@ -160,7 +172,7 @@ func (r *Raft) seatPeers() {
 		}
 	}
 	c.now.All(seat)
-	c.was.All(seat)
+	c.old().All(seat)
 	for i := range r.peers {
 		r.peers[i].counted = r.admitted(&r.peers[i])
 	}
@@ -190,7 +202,8 @@ func (r *Raft) Change(p consensus.Proposal, m Members, expect Index) (Index, err
 	}
 	next := configuration{now: r.bind(m)}
 	if !sameElectors(&c.now, &next.now) {
-		next.was, next.from, next.id = c.now, p.From, p.ID
+		was := c.now
+		next.was, next.from, next.id = &was, p.From, p.ID
 	}
 	return r.appendConfig(next, p.From, p.ID), nil
 }
@@ -310,7 +323,8 @@ func (r *Raft) completeChange() {
 			if fits(&m) != nil {
 				continue // with one more voter, quorums of fixed sizes need not meet
 			}
-			r.appendConfig(configuration{now: r.bind(m), was: c.now}, 0, 0)
+			was := c.now
+			r.appendConfig(configuration{now: r.bind(m), was: &was}, 0, 0)
 			return
 		}
 	}

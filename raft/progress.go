@@ -7,8 +7,8 @@ type peer struct {
 	id          NodeID
 	incarnation uint64  // of the store that it spoke for last; 0: it has not spoken
 	counted     bool    // that is the store which was admitted: see admitted
-	active      Instant // when it spoke last
 	granted     bool    // it gave us its vote in this attempt
+	active      Instant // when it spoke last
 	refused     refusal // the last vote that it did not get from us
 
 	mode      mode

@@ -35,7 +35,7 @@ const (
 // the state into messages and writes.
 type Raft struct {
 	cfg         consensus.EngineSettings
-	founding    []byte // the EngineConfig's Members, encoded
+	founding    string // the EngineConfig's Members, encoded
 	incarnation uint64 // of our store
 
 	// What is durable, once the writes that are under way have finished (§5.1, Figure 2).
@@ -53,12 +53,12 @@ type Raft struct {
 	leader   NodeID
 	handed   Index   // given out in Effects.Committed; handed ≤ commit
 	verified Index   // our log is known to match the leader's up to here, in this term
-	ticked   bool    // Tick has told the time
 	now      Instant // as it told it last
 	heard    Instant // when a leader last spoke to us, or we began
 	wait     Instant // how long without hearing from one until we campaign
 	deadline Instant // when that is over, unless we hear from a leader or give a vote
 	attempt  uint64  // how many times wait was drawn
+	ticked   bool    // Tick has told the time
 	quiet    bool    // our leader has asked for quiet, and we have agreed
 	calling  bool    // we were woken, and our leader may not know
 	trimTo   Index   // a witness may trim its log up to here, says the leader
@@ -69,9 +69,9 @@ type Raft struct {
 
 	// Candidates.
 	handover bool   // the leader asked us to: voters need not wait out its lease
+	voted    bool   // our own vote counts
 	asked    bool   // votes were requested in this attempt
 	voteSeq  uint64 // the write that makes our own vote durable; 0: not issued yet
-	voted    bool   // our own vote counts
 
 	// Leaders.
 	termStart   Index            // our first entry of this term
@@ -79,12 +79,12 @@ type Raft struct {
 	uncommitted int              // bytes in our log above settled
 	settled     Index            // committed, and durable here; only entries of this term count
 	nextBeat    Instant          // when the next heartbeat is due
-	beat        bool             // begin a heartbeat round now
 	busyAt      Instant          // when the group was not at rest, last
 	askedQuiet  uint64           // the last round that asked for quiet
 	rounds      consensus.Rounds // of heartbeats, and the reads that wait for them
 	transfer    transfer         // of leadership
 	offered     NodeID           // a witness has asked this one to take over, last
+	beat        bool             // begin a heartbeat round now
 	noLease     bool             // a transfer began in this term: whoever it was meant for may be elected at any time
 
 	// What Ready has to do.
@@ -121,7 +121,7 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 			return nil, err
 		}
 	}
-	r := &Raft{cfg: cfg.Settings(), founding: cfg.Members.AppendTo(nil), incarnation: rec.Incarnation, term: rec.State.Term, vote: rec.State.Vote, snapshot: rec.Snapshot, written: rec.State}
+	r := &Raft{cfg: cfg.Settings(), founding: string(cfg.Members.AppendTo(nil)), incarnation: rec.Incarnation, term: rec.State.Term, vote: rec.State.Vote, snapshot: rec.Snapshot, written: rec.State}
 	r.configs = []configuration{{now: cfg.Members}}
 	if rec.Snapshot.Index > 0 {
 		c, err := r.configured(rec.Snapshot)

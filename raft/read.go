@@ -38,7 +38,7 @@ func (r *Raft) confirm() {
 		}
 		return 0
 	}
-	r.granted = r.rounds.Confirm(min(consensus.Agreed(&c.now, at), consensus.Agreed(&c.was, at)), r.granted)
+	r.granted = r.rounds.Confirm(min(consensus.Agreed(&c.now, at), consensus.Agreed(c.old(), at)), r.granted)
 }
 
 // leaseEnd is until when reads need no round (thesis §6.4.1), or 0. Who followed us gives no vote for an

@@ -101,7 +101,7 @@ func (r *Raft) after(p *peer) (es []Entry, prevTerm Term, ok bool) {
 // with a snapshot. Whoever is elected then needs nothing below it from a witness. See keepsState.
 func (r *Raft) floor() Index {
 	c := r.config()
-	if len(c.now.Witnesses)+len(c.was.Witnesses) == 0 {
+	if len(c.now.Witnesses)+len(c.old().Witnesses) == 0 {
 		return 0
 	}
 	at := func(id NodeID) Index {
@@ -115,7 +115,7 @@ func (r *Raft) floor() Index {
 		}
 		return 0
 	}
-	return min(consensus.Unavoidable(&c.now, at), consensus.Unavoidable(&c.was, at))
+	return min(consensus.Unavoidable(&c.now, at), consensus.Unavoidable(c.old(), at))
 }
 
 // onAppendEntries makes our log like the leader's from where they meet (§5.3), or says that they
