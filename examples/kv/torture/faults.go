@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -154,12 +155,16 @@ func (n *nemesis) pauseOne(ctx context.Context) {
 
 // transfer has another node lead, which may not work.
 func (n *nemesis) transfer(context.Context) {
-	leader, to := n.leader(), n.victim()
-	if leader == 0 || leader == to {
+	ids, to := n.members(), n.random.IntN(n.size-1)
+	leader := n.leader()
+	if at := slices.Index(ids, leader); at >= 0 {
+		ids = slices.Delete(ids, at, at+1)
+	}
+	if leader == 0 {
 		return
 	}
-	_, err := n.ask(leader, "CONSENSUS", "TRANSFER", itoa(to))
-	n.log("transfer from %d to %d: %v", leader, to, err)
+	_, err := n.ask(leader, "CONSENSUS", "TRANSFER", itoa(ids[to]))
+	n.log("transfer from %d to %d: %v", leader, ids[to], err)
 }
 
 // fill leaves no room on the disk of a node until it has stopped, or a while has gone, and restarts it

@@ -101,6 +101,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		err = fmt.Errorf("-protocol is raft or paxos, not %q", o.protocol)
 	case o.nodes < 3 || o.nodes > 7 || o.clients < 1:
 		err = fmt.Errorf("-nodes must be 3 to 7, and -clients above 0")
+	case o.duration >= certified-time.Hour:
+		err = fmt.Errorf("-for must be less: the nodes' certificates are good for %v", certified)
 	case o.links == "namespaces":
 		err = canNamespaces()
 	case o.links != "proxy":
