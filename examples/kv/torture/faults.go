@@ -12,7 +12,7 @@ import (
 
 // Counts are how often what was done.
 type counts struct {
-	kills, pauses, cuts, fills, replaced, rolled, blackouts atomic.Int64
+	kills, pauses, cuts, fills, replaced, rolled, blackouts, damages atomic.Int64
 }
 
 // A nemesis does one harm after the other, until its time is over. What it does, to whom and for how
@@ -41,6 +41,7 @@ func (c *cluster) harms() []harm {
 		{3, (*nemesis).roll},
 		{5, (*nemesis).replace},
 		{5, (*nemesis).wipe},
+		{5, (*nemesis).damage},
 	}
 	if canPause {
 		harms = append(harms, harm{15, (*nemesis).pauseOne})

@@ -4,7 +4,7 @@
 //	go run -C examples/kv ./torture -for 60s [-protocol raft|paxos] [-nodes 3] [-seed n] [-json] [-v]
 //
 // Processes are killed and paused, alone and all together; links are cut, in one direction or both;
-// disks fill up; nodes are replaced, wiped, restarted one after the other. Then, and all the time, what
+// disks fill up and rot; nodes are replaced, wiped, restarted one after the other. Then, and all the time, what
 // the clients were told must be linearizable, with each command executed at most once, and what was
 // acknowledged must be there, on every node. If something is not, the exit code is 1, and the folder
 // with all histories, logs and data is kept. A seed repeats the faults, but not what comes of them.

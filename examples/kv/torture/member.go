@@ -47,6 +47,11 @@ func (n *nemesis) replace(ctx context.Context) {
 func (n *nemesis) wipe(ctx context.Context) {
 	id, early := n.victim(), n.random.IntN(2) == 0
 	n.log("node %d loses its disk; it comes back at once: %v", id, early)
+	n.readmit(ctx, id, early)
+}
+
+// readmit has a node come back with an empty disk.
+func (n *nemesis) readmit(ctx context.Context, id int, early bool) {
 	via := slices.DeleteFunc(n.members(), func(other int) bool { return other == id })
 	n.kill(id)
 	n.erase(id)

@@ -47,13 +47,14 @@ type summary struct {
 	Replaced  int64  `json:"replaced"`
 	Rolled    int64  `json:"rolled"`
 	Blackouts int64  `json:"blackouts"`
+	Damages   int64  `json:"damages"`
 	Protocol  string `json:"protocol"`
 	Seed      uint64 `json:"seed"`
 }
 
 func (s summary) String() string {
-	return fmt.Sprintf("%s, seed %d: %d ops on %d keys (%d of unknown outcome), %d kills (%d blackouts), %d pauses, %d cuts, %d full disks, %d nodes replaced, %d rolling restarts: %d violations; unavailable for %d ms (p99)",
-		s.Protocol, s.Seed, s.Ops, s.Keys, s.Unknown, s.Kills, s.Blackouts, s.Pauses, s.Cuts, s.Fills, s.Replaced, s.Rolled, s.Violations, s.UnavailableMS)
+	return fmt.Sprintf("%s, seed %d: %d ops on %d keys (%d of unknown outcome), %d kills (%d blackouts), %d pauses, %d cuts, %d full disks, %d damaged ones, %d nodes replaced, %d rolling restarts: %d violations; unavailable for %d ms (p99)",
+		s.Protocol, s.Seed, s.Ops, s.Keys, s.Unknown, s.Kills, s.Blackouts, s.Pauses, s.Cuts, s.Fills, s.Damages, s.Replaced, s.Rolled, s.Violations, s.UnavailableMS)
 }
 
 // prepare makes all that a run needs. Nothing runs yet.
@@ -204,7 +205,7 @@ func (t *torture) finish(stderr io.Writer) summary {
 	return summary{
 		Ops: ops, Unknown: unknown, Keys: len(t.checker.keys), Violations: len(t.violations),
 		Kills: t.counts.kills.Load(), Pauses: t.counts.pauses.Load(), Cuts: t.counts.cuts.Load(), Fills: t.counts.fills.Load(),
-		Replaced: t.counts.replaced.Load(), Rolled: t.counts.rolled.Load(), Blackouts: t.counts.blackouts.Load(),
+		Replaced: t.counts.replaced.Load(), Rolled: t.counts.rolled.Load(), Blackouts: t.counts.blackouts.Load(), Damages: t.counts.damages.Load(),
 		UnavailableMS: unavailable(t.cluster.health.history(), t.recorder.acknowledged).Milliseconds(),
 		Protocol:      t.options.protocol, Seed: t.options.seed,
 	}
