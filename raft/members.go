@@ -25,12 +25,10 @@ func (c *configuration) joint() bool { return c.was != nil }
 // old is C_old; without one it has no members, and every quorum of it is met.
 func (c *configuration) old() *Members {
 	if c.was == nil {
-		return &nobody
+		return new(Members)
 	}
 	return c.was
 }
-
-var nobody Members
 
 // electing reports whether has holds for enough members to elect a leader: a quorum of both halves,
 // in a joint configuration, and every founder, as long as they are not bound to their stores.
