@@ -54,7 +54,7 @@ var floors = map[string][]string{
 	"sim/cmd":                 {std, module, module + "/sim", module + "/sim/mutants", module + "/raft", module + "/paxos"},
 	"examples":                {std, module, module + "/raft", module + "/paxos", module + "/storage", module + "/transport", module + "/sim"},
 	// A module of its own: what it needs besides, nobody who uses the library inherits.
-	"examples/kv/torture": {std, porcupine},
+	"examples/kv/torture": {std, module, module + "/transport", porcupine},
 	"examples/kv":         {std, module, module + "/raft", module + "/paxos", module + "/storage", module + "/transport", redcon, btree},
 }
 

@@ -153,9 +153,13 @@ func newRig(t *testing.T, cfg ReplicaConfig) *rig {
 }
 
 // lead makes the engine the leader of a term, follow makes it follow.
-func (x *rig) lead(t Term) *rig { return x.become(Status{Role: Leader, Term: t, Leader: 1}) }
+func (x *rig) lead(t Term) *rig {
+	return x.become(Status{Role: Leader, Term: t, Leader: 1, MembersIndex: 1})
+}
 
-func (x *rig) follow(leader NodeID, t Term) *rig { return x.become(Status{Term: t, Leader: leader}) }
+func (x *rig) follow(leader NodeID, t Term) *rig {
+	return x.become(Status{Term: t, Leader: leader, MembersIndex: 1})
+}
 
 func (x *rig) become(st Status) *rig {
 	st.ID, st.Last = 1, x.engine.status.Last

@@ -89,7 +89,9 @@ func (r *Replica) unpark() {
 			}
 		case r.cfg.NoForward:
 			r.finish(q, Result{}, &NotLeaderError{st.Leader})
-		case st.Leader != 0 && st.Leader != r.cfg.ID:
+		case st.Leader != 0 && st.Leader != r.cfg.ID && !st.Founding:
+			// While the founding membership holds, its leader is about to bind it, which ends that term
+			// in Paxos, and what was forwarded would be of unknown outcome.
 			q.to, q.term = st.Leader, st.Term
 			r.forward(q)
 		default:

@@ -355,3 +355,12 @@ func TestAMalformedForwardIsIgnored(t *testing.T) {
 	require.Empty(t, x.replies(7))
 	require.Empty(t, x.engine.proposals)
 }
+
+func TestNothingIsForwardedToALeaderOfTheFounders(t *testing.T) {
+	x := newRig(t, ReplicaConfig{}).become(Status{Term: 3, Leader: 2})
+	x.propose("a")
+	x.Pump()
+	require.Empty(t, x.env.messages(), "the term is about to end")
+	x.follow(2, 4)
+	x.takeForward(2, 4)
+}

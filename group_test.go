@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/paxos"
 	"github.com/consensus-go/consensus/raft"
 	"github.com/consensus-go/consensus/storage"
 	"github.com/consensus-go/consensus/transport"
@@ -307,4 +308,13 @@ func TestAWitnessMayJoinAsALearner(t *testing.T) {
 		c.isolate(c.follower())
 		c.propose(leader, "two voters and the witness are a majority of four")
 	})
+}
+
+// TestTheFirstProposalIsChosenWhereverItIsMade: nobody leads yet, and the founding term ends under whoever will.
+func TestTheFirstProposalIsChosenWhereverItIsMade(t *testing.T) {
+	for _, protocol := range []consensus.NewEngine{raft.New, paxos.New} {
+		for i := range three.Voters {
+			inBubble(t, consensus.GroupConfig{Protocol: protocol}, func(c *cluster) { c.propose(c.nodes[i], "first") })
+		}
+	}
 }

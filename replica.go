@@ -111,6 +111,7 @@ type standing struct {
 	Role                 Role
 	Term                 Term
 	Leader, Transferring NodeID
+	Founding             bool // the membership is the founding one still
 }
 
 // Env does for a Replica what it cannot do itself. No method blocks, or calls back. What a
@@ -317,7 +318,7 @@ func (r *Replica) Close() {
 func (r *Replica) state() *standing {
 	if !r.fresh {
 		s := r.engine.Status()
-		r.status, r.fresh = standing{s.Role, s.Term, s.Leader, s.Transferring}, true
+		r.status, r.fresh = standing{s.Role, s.Term, s.Leader, s.Transferring, s.MembersIndex == 0}, true
 		if r.status.Role == Leader && r.gate.first == 0 {
 			r.gate.first = r.status.Term // nothing passes the gate of a leader before state says so
 		}

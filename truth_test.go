@@ -67,8 +67,11 @@ func (m *member) start() {
 	m.replica.Tick(m.w.now)
 }
 
-func (m *member) Tick(Instant)         {}
-func (m *member) Status() Status       { return m.status }
+func (m *member) Tick(Instant) {}
+func (m *member) Status() Status {
+	m.status.MembersIndex = 1
+	return m.status
+}
 func (m *member) Persisted(uint64)     {}
 func (m *member) Now() Instant         { return m.w.now }
 func (m *member) TakeSnapshot()        {}

@@ -294,7 +294,8 @@ func TestDamageOfAMissingSnapshotIsItsGroups(t *testing.T) {
 func TestALaterFormatIsRefused(t *testing.T) {
 	base, _ := closed(t)
 	logs := files(t, base, ".log")
-	for name, size := range map[string]int{filepath.Join(folder, "identity"): 40, logs[len(logs)-1]: storage.HeadSize, logs[0]: storage.HeadSize} {
+	heads := map[string]int{filepath.Join(folder, "identity"): 40, logs[0]: storage.HeadSize, logs[len(logs)-1]: storage.HeadSize}
+	for name, size := range heads {
 		f := base.Kill()
 		b := content(t, f, name)[:size]
 		storage.Reversion(b)

@@ -55,9 +55,6 @@ const (
 	recordSize = 112
 	headMagic  = "CONSENSU"
 	recMagic   = 0x636572c5 // "\xc5rec"
-
-	// maxBody bounds the body of a record.
-	maxBody = 1<<32 - 1
 )
 
 // The flags of a record.

@@ -88,6 +88,7 @@ func (s *server) infoReplication() []string {
 		fmt.Sprintf("members_index:%d", st.MembersIndex),
 		fmt.Sprintf("members_changing:%t", st.Changing),
 		fmt.Sprintf("store_refused:%t", st.Refused),
+		fmt.Sprintf("contradictions:%d", st.Contradictions),
 		fmt.Sprintf("store_damaged:%t", st.Damaged),
 	}
 	if err := s.node.group.Err(); err != nil {

@@ -23,7 +23,7 @@ var floor = [...]struct {
 	{"runtime", []string{
 		"answer-in-the-wrong-life", "answers-weigh-nothing-restored", "applied-before-durable", "evicts-the-oldest-session",
 		"forward-proposed-twice", "held-messages-released-early", "mixed-version-field-dropped", "reply-to-wrong-waiter",
-		"retry-applied-twice", "session-survives-its-close", "sessions-not-in-snapshot", "snapshot-restored-before-durable",
+		"restored-before-durable", "retry-applied-twice", "session-survives-its-close", "sessions-not-in-snapshot",
 		"unknown-told-as-never", "wiped-voter-votes",
 	}},
 	{"paxos", []string{

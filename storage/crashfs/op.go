@@ -127,7 +127,7 @@ type outcome struct {
 
 // do makes one call, by act, or has it fail.
 func (f *FS) do(op Op, failing func(*Fault), act func() error) error {
-	op, err, after := f.perform(op, failing, act)
+	op, after, err := f.perform(op, failing, act)
 	if after != nil {
 		after(op)
 	}
@@ -137,7 +137,7 @@ func (f *FS) do(op Op, failing func(*Fault), act func() error) error {
 	return nil
 }
 
-func (f *FS) perform(op Op, failing func(*Fault), act func() error) (Op, error, func(Op)) {
+func (f *FS) perform(op Op, failing func(*Fault), act func() error) (Op, func(Op), error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	op.N = len(f.done) + 1
@@ -154,5 +154,5 @@ func (f *FS) perform(op Op, failing func(*Fault), act func() error) (Op, error, 
 		}
 	}
 	f.done = append(f.done, outcome{op, err})
-	return op, err, f.after
+	return op, f.after, err
 }

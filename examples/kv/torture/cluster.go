@@ -12,6 +12,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/transport"
 )
 
 // program is what is tortured.
@@ -25,6 +28,7 @@ const (
 	segmentSize    = 64 << 10               // bytes, so that the log has many
 	snapshotSize   = 256 << 10              // bytes, so that there are many
 	retention      = 64 << 10               // bytes, so that who was away for long is sent one
+	certified      = 24 * time.Hour         // that certificates are good for
 	patience       = time.Minute            // within which what must happen does
 )
 
@@ -67,9 +71,13 @@ func build(ctx context.Context, dir string) error {
 // found makes the nodes, of which none runs yet.
 func (c *cluster) found() error {
 	c.nodes, c.spare = make(map[int]*node), c.size+1
+	authority := transport.NewDemoAuthority()
 	for id := 1; id <= c.spare; id++ {
-		n := &node{id: id, dir: filepath.Join(c.dir, fmt.Sprintf("node-%d", id)), joins: id == c.spare}
-		if err := os.MkdirAll(n.dir, 0o755); err != nil {
+		n := &node{id: id, dir: c.file(id, ""), joins: id == c.spare}
+		certificate, key := authority.Issue(consensus.NodeID(id), certified)
+		err := errors.Join(os.MkdirAll(n.dir, 0o755), os.WriteFile(c.file(id, ".crt"), certificate, 0o600),
+			os.WriteFile(c.file(id, ".key"), key, 0o600), os.WriteFile(c.file(id, ".ca"), authority.Certificate(), 0o600))
+		if err != nil {
 			return err
 		}
 		if c.mounted {
@@ -98,7 +106,12 @@ func (c *cluster) members() (ids []int) {
 
 func (c *cluster) data(id int) string { return filepath.Join(c.nodes[id].dir, "data") }
 
-func (c *cluster) logFile(id int) string { return filepath.Join(c.dir, fmt.Sprintf("node-%d.log", id)) }
+// file is one of a node's, beside its disk.
+func (c *cluster) file(id int, suffix string) string {
+	return filepath.Join(c.dir, fmt.Sprintf("node-%d%s", id, suffix))
+}
+
+func (c *cluster) logFile(id int) string { return c.file(id, ".log") }
 
 // start starts a node that is down.
 func (c *cluster) start(id int) error {
@@ -122,7 +135,8 @@ func (c *cluster) start(id int) error {
 	}
 	args := []string{
 		"-id", strconv.Itoa(id), "-peers", strings.Join(peers, ","), "-members", strings.Join(founders, ","), "-listen", c.network.clients(id),
-		"-data", c.data(id), "-insecure", "-protocol", c.protocol, "-timeout", commandTimeout.String(), "-election-timeout", election.String(),
+		"-data", c.data(id), "-tls-cert", c.file(id, ".crt"), "-tls-key", c.file(id, ".key"), "-tls-ca", c.file(id, ".ca"),
+		"-protocol", c.protocol, "-timeout", commandTimeout.String(), "-election-timeout", election.String(),
 		"-segment-size", strconv.Itoa(segmentSize), "-snapshot-size", strconv.Itoa(snapshotSize), "-retention", strconv.Itoa(retention),
 	}
 	if n.joins {
@@ -189,6 +203,9 @@ func (c *cluster) stop(id int) {
 		p.Kill()
 		<-exited
 	}
+	if code := c.nodes[id].cmd.ProcessState.ExitCode(); code != 0 {
+		c.report("node %d was asked to end, and did so with %d: see %s", id, code, c.logFile(id))
+	}
 }
 
 // restart starts nodes that are down, and returns when they answer.
@@ -252,6 +269,15 @@ func (c *cluster) leader() int {
 		}
 	}
 	return 0
+}
+
+// contradicted reports what no node may ever see: a message that contradicts what it knows to be chosen.
+func (c *cluster) contradicted() {
+	for _, id := range c.members() {
+		if n := c.status(id, "contradictions"); n != "" && n != "0" {
+			c.report("node %d has dropped %s messages that contradict what is chosen", id, n)
+		}
+	}
 }
 
 // close kills all nodes, and gives back their disks. What is on these is kept as a copy, if wanted.

@@ -63,6 +63,7 @@ func (n *nemesis) run(ctx, ends context.Context, harms []harm) {
 			if x -= h.weight; x < 0 {
 				n.log("%s", h.name)
 				h.do(n, ctx)
+				n.contradicted()
 				break
 			}
 		}
