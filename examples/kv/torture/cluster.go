@@ -17,8 +17,11 @@ import (
 	"github.com/consensus-go/consensus/transport"
 )
 
-// program is what is tortured.
-const program = "github.com/consensus-go/consensus/examples/kv"
+// program is what is tortured, and binary what it is built into, under a name that suits Windows too.
+const (
+	program = "github.com/consensus-go/consensus/examples/kv"
+	binary  = "kv.exe"
+)
 
 const (
 	commandTimeout = 2 * time.Second        // of the nodes
@@ -61,7 +64,7 @@ type node struct {
 
 // build builds the program that is tortured, into dir.
 func build(ctx context.Context, dir string) error {
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, "kv"), program).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, binary), program).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("building %s: %w\n%s", program, err, out)
 	}
@@ -122,27 +125,7 @@ func (c *cluster) start(id int) error {
 	}
 	defer out.Close()
 	fmt.Fprintf(out, "--- started at %s\n", time.Now().Format(time.StampMilli))
-	var peers, founders []string
-	for other := range c.nodes {
-		address := c.network.peers(id)
-		if other != id {
-			address = c.network.route(id, other)
-		}
-		peers = append(peers, fmt.Sprintf("%d=%s", other, address))
-	}
-	for founder := range c.size {
-		founders = append(founders, strconv.Itoa(founder+1))
-	}
-	args := []string{
-		"-id", strconv.Itoa(id), "-peers", strings.Join(peers, ","), "-members", strings.Join(founders, ","), "-listen", c.network.clients(id),
-		"-data", c.data(id), "-tls-cert", c.file(id, ".crt"), "-tls-key", c.file(id, ".key"), "-tls-ca", c.file(id, ".ca"),
-		"-protocol", c.protocol, "-timeout", commandTimeout.String(), "-election-timeout", election.String(),
-		"-segment-size", strconv.Itoa(segmentSize), "-snapshot-size", strconv.Itoa(snapshotSize), "-retention", strconv.Itoa(retention),
-	}
-	if n.joins {
-		args = append(args, "-join")
-	}
-	cmd := c.network.command(id, filepath.Join(c.dir, "kv"), args...)
+	cmd := c.network.command(id, filepath.Join(c.dir, binary), c.arguments(id)...)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = out, out, apart()
 	if err := cmd.Start(); err != nil {
 		return err
@@ -162,6 +145,31 @@ func (c *cluster) start(id int) error {
 		close(exited)
 	}()
 	return nil
+}
+
+// arguments are those of a node's command line.
+func (c *cluster) arguments(id int) []string {
+	var peers, founders []string
+	for other := range c.nodes {
+		address := c.network.peers(id)
+		if other != id {
+			address = c.network.route(id, other)
+		}
+		peers = append(peers, fmt.Sprintf("%d=%s", other, address))
+	}
+	for founder := range c.size {
+		founders = append(founders, strconv.Itoa(founder+1))
+	}
+	args := []string{
+		"-id", strconv.Itoa(id), "-peers", strings.Join(peers, ","), "-members", strings.Join(founders, ","), "-listen", c.network.clients(id),
+		"-data", c.data(id), "-tls-cert", c.file(id, ".crt"), "-tls-key", c.file(id, ".key"), "-tls-ca", c.file(id, ".ca"),
+		"-protocol", c.protocol, "-timeout", commandTimeout.String(), "-election-timeout", election.String(),
+		"-segment-size", strconv.Itoa(segmentSize), "-snapshot-size", strconv.Itoa(snapshotSize), "-retention", strconv.Itoa(retention),
+	}
+	if c.nodes[id].joins {
+		args = append(args, "-join")
+	}
+	return args
 }
 
 // unwant has the end of a process be nobody's surprise, and returns it; nil: there was never one.

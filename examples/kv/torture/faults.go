@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -14,17 +15,18 @@ type counts struct {
 	kills, pauses, cuts, fills, replaced, rolled, blackouts atomic.Int64
 }
 
-// A nemesis does one harm after the other to the nodes, until its time is over. What it does, to
-// whom and for how long is drawn from random alone; but some of it is meant for whoever leads then.
+// A nemesis does one harm after the other, until its time is over. What it does, to whom and for how
+// long is drawn at random for each; but some of it is meant for whoever leads then.
 type nemesis struct {
 	*cluster
-	random *rand.Rand
 	counts *counts
+	source func(i int) *rand.Rand // for the harm number i
+
+	random *rand.Rand // for the one that is being done
 }
 
 // A harm is done to the cluster and undone.
 type harm struct {
-	name   string
 	weight int
 	do     func(*nemesis, context.Context)
 }
@@ -32,19 +34,19 @@ type harm struct {
 // harms to nodes. At most a minority of them is down at a time, except in a blackout.
 func (c *cluster) harms() []harm {
 	harms := []harm{
-		{"kill", 40, (*nemesis).killOne},
-		{"kill again and again", 8, (*nemesis).killAgain},
-		{"blackout", 8, (*nemesis).blackout},
-		{"transfer", 8, (*nemesis).transfer},
-		{"rolling restart", 3, (*nemesis).roll},
-		{"replace by another", 5, (*nemesis).replace},
-		{"wipe", 5, (*nemesis).wipe},
+		{40, (*nemesis).killOne},
+		{8, (*nemesis).killAgain},
+		{8, (*nemesis).blackout},
+		{8, (*nemesis).transfer},
+		{3, (*nemesis).roll},
+		{5, (*nemesis).replace},
+		{5, (*nemesis).wipe},
 	}
 	if canPause {
-		harms = append(harms, harm{"pause", 15, (*nemesis).pauseOne})
+		harms = append(harms, harm{15, (*nemesis).pauseOne})
 	}
 	if c.mounted {
-		harms = append(harms, harm{"fill", 8, (*nemesis).fill})
+		harms = append(harms, harm{8, (*nemesis).fill})
 	}
 	return harms
 }
@@ -56,17 +58,17 @@ func (n *nemesis) run(ctx, ends context.Context, harms []harm) {
 	for _, h := range harms {
 		total += h.weight
 	}
-	for first := true; first || ends.Err() == nil; first = false {
+	for i := 0; i == 0 || ends.Err() == nil; i++ {
+		n.random = n.source(i)
 		n.rest(ctx, 800*time.Millisecond)
 		x := n.random.IntN(total)
 		for _, h := range harms {
 			if x -= h.weight; x < 0 {
-				n.log("%s", h.name)
 				h.do(n, ctx)
-				n.contradicted()
 				break
 			}
 		}
+		n.contradicted()
 	}
 }
 
@@ -128,6 +130,7 @@ func (n *nemesis) killAgain(ctx context.Context) {
 // blackout kills all nodes. What was acknowledged is on the disks of a majority.
 func (n *nemesis) blackout(ctx context.Context) {
 	ids := n.members()
+	n.log("kill all")
 	n.kill(ids...)
 	n.counts.kills.Add(int64(len(ids)))
 	n.counts.blackouts.Add(1)
@@ -152,12 +155,16 @@ func (n *nemesis) pauseOne(ctx context.Context) {
 
 // transfer has another node lead, which may not work.
 func (n *nemesis) transfer(context.Context) {
-	leader, to := n.leader(), n.victim()
-	if leader == 0 || leader == to {
+	ids, to := n.members(), n.random.IntN(n.size-1)
+	leader := n.leader()
+	if at := slices.Index(ids, leader); at >= 0 {
+		ids = slices.Delete(ids, at, at+1)
+	}
+	if leader == 0 {
 		return
 	}
-	_, err := n.ask(leader, "CONSENSUS", "TRANSFER", itoa(to))
-	n.log("transfer from %d to %d: %v", leader, to, err)
+	_, err := n.ask(leader, "CONSENSUS", "TRANSFER", itoa(ids[to]))
+	n.log("transfer from %d to %d: %v", leader, ids[to], err)
 }
 
 // fill leaves no room on the disk of a node until it has stopped, or a while has gone, and restarts it
@@ -201,6 +208,7 @@ func (n *nemesis) fill(ctx context.Context) {
 
 // roll restarts all nodes, one after the other, as one does for a new version.
 func (n *nemesis) roll(ctx context.Context) {
+	n.log("restart one after the other")
 	for _, id := range n.members() {
 		n.stop(id)
 		n.restart(ctx, id)

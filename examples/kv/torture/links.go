@@ -8,7 +8,8 @@ import (
 // runLinks harms one link after the other, or several at once, once at least, whatever else is done
 // to the nodes, until ends is done.
 func (n *nemesis) runLinks(ctx, ends context.Context) {
-	for first := true; first || ends.Err() == nil; first = false {
+	for i := 0; i == 0 || ends.Err() == nil; i++ {
+		n.random = n.source(i)
 		n.rest(ctx, 3*time.Second)
 		ds, c := n.links()
 		n.log("%v: %v", c, ds)

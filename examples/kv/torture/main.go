@@ -65,10 +65,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	} else {
 		fmt.Fprintln(stdout, s)
 	}
-	if s.Violations > 0 {
+	if ctx.Err() != nil {
+		fmt.Fprintln(stderr, "torture: interrupted, and not checked to the end")
 		return 1
 	}
-	return 0
+	return min(1, s.Violations)
 }
 
 func parse(args []string, stderr io.Writer) (*options, error) {
@@ -100,6 +101,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		err = fmt.Errorf("-protocol is raft or paxos, not %q", o.protocol)
 	case o.nodes < 3 || o.nodes > 7 || o.clients < 1:
 		err = fmt.Errorf("-nodes must be 3 to 7, and -clients above 0")
+	case o.duration >= certified-time.Hour:
+		err = fmt.Errorf("-for must be less: the nodes' certificates are good for %v", certified)
 	case o.links == "namespaces":
 		err = canNamespaces()
 	case o.links != "proxy":

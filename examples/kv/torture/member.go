@@ -38,6 +38,7 @@ func (n *nemesis) replace(ctx context.Context) {
 	n.mu.Unlock()
 	n.kill(old)
 	n.erase(old)
+	n.nodes[old].joins = true
 	n.counts.replaced.Add(1)
 }
 
@@ -67,7 +68,7 @@ func (n *nemesis) wipe(ctx context.Context) {
 	n.counts.replaced.Add(1)
 }
 
-// erase empties the folder of a node that is down. It is no founder any more.
+// erase empties the folder of a node that is down.
 func (n *nemesis) erase(id int) {
 	if err := os.RemoveAll(n.data(id)); err != nil {
 		n.report("erasing the folder of node %d: %v", id, err)
@@ -78,11 +79,12 @@ func (n *nemesis) erase(id int) {
 // up to date, that node id is of that kind in it, or, if that is "", in it no more.
 func (n *nemesis) reshape(ctx context.Context, via []int, change string, id int, becomes string) {
 	var last error
-	for end := time.Now().Add(patience); time.Now().Before(end); sleep(ctx, 50*time.Millisecond) {
-		if ctx.Err() != nil {
+	end := time.Now().Add(patience)
+	for i := 0; time.Now().Before(end); i++ {
+		if sleep(ctx, 50*time.Millisecond); ctx.Err() != nil {
 			return
 		}
-		at := via[n.random.IntN(len(via))]
+		at := via[i%len(via)]
 		kind, err := n.kind(at, id)
 		if err != nil {
 			last = err

@@ -110,7 +110,7 @@ func (t *torture) run(ctx context.Context) {
 	var clients, harming sync.WaitGroup
 	clientsEnd, endClients := context.WithCancel(ctx)
 	for i := range t.options.clients {
-		x := &client{id: i, cluster: c, recorder: t.recorder, random: t.random(100 + i)}
+		x := &client{id: i, cluster: c, recorder: t.recorder, random: t.random(0, i)}
 		clients.Go(func() { x.run(clientsEnd) })
 	}
 	checked := make(chan struct{})
@@ -120,8 +120,8 @@ func (t *torture) run(ctx context.Context) {
 	}()
 
 	harmEnds, endHarm := context.WithTimeout(ctx, t.options.duration)
-	harming.Go(func() { (&nemesis{c, t.random(0), &t.counts}).run(ctx, harmEnds, t.harms) })
-	harming.Go(func() { (&nemesis{c, t.random(1), &t.counts}).runLinks(ctx, harmEnds) })
+	harming.Go(func() { t.nemesis(1).run(ctx, harmEnds, t.harms) })
+	harming.Go(func() { t.nemesis(2).runLinks(ctx, harmEnds) })
 	harming.Wait()
 	endHarm()
 
@@ -143,9 +143,13 @@ func (t *torture) run(ctx context.Context) {
 	}
 }
 
-// random is a source of random numbers of its own for each part of a run.
-func (t *torture) random(part int) *rand.Rand {
-	return rand.New(rand.NewPCG(t.options.seed, uint64(part)))
+func (t *torture) nemesis(part int) *nemesis {
+	return &nemesis{cluster: t.cluster, counts: &t.counts, source: func(i int) *rand.Rand { return t.random(part, i) }}
+}
+
+// random is a source of random numbers of its own for each thing that is done in each part of a run.
+func (t *torture) random(part, i int) *rand.Rand {
+	return rand.New(rand.NewPCG(t.options.seed, uint64(part)<<32|uint64(i)))
 }
 
 // log notes what is done to the cluster.

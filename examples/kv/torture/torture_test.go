@@ -17,7 +17,7 @@ func TestTortureForAFewSeconds(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			var stdout, stderr bytes.Buffer
-			code := run(context.Background(), []string{"-for", "5s", "-protocol", protocol, "-links", "proxy", "-seed", "17", "-json", "-v"}, &stdout, &stderr)
+			code := run(context.Background(), []string{"-for", "5s", "-protocol", protocol, "-links", "proxy", "-seed", "40", "-json", "-v"}, &stdout, &stderr)
 			require.Zero(t, code, stderr.String())
 			var s summary
 			require.NoError(t, json.Unmarshal(stdout.Bytes(), &s))
@@ -36,7 +36,7 @@ func TestAClusterThatForgetsIsFoundOut(t *testing.T) {
 	tort, err := prepare(context.Background(), o, os.Stderr)
 	require.NoError(t, err)
 	defer os.RemoveAll(tort.dir)
-	tort.harms = []harm{{"forget", 1, func(n *nemesis, ctx context.Context) {
+	tort.harms = []harm{{1, func(n *nemesis, ctx context.Context) {
 		n.kill(n.members()...)
 		for _, id := range n.members() {
 			n.erase(id)
