@@ -32,6 +32,10 @@ func (l *loop) run(ctx context.Context) {
 	ticker := time.NewTicker(l.host.cfg.TickInterval)
 	defer ticker.Stop()
 	for {
+		tick := ticker.C
+		if !l.needsTick() {
+			tick = nil
+		}
 		select {
 		case <-ctx.Done():
 			l.mail.close()
@@ -40,7 +44,7 @@ func (l *loop) run(ctx context.Context) {
 				g.halt(context.Cause(ctx))
 			}
 			return
-		case <-ticker.C:
+		case <-tick:
 			l.round(true)
 		case <-l.mail.wake:
 			// Whoever can run does so first, and what they put in comes along. A loop that takes the first
@@ -49,6 +53,12 @@ func (l *loop) run(ctx context.Context) {
 			l.round(false)
 		}
 	}
+}
+
+// needsTick reports whether time matters to the loop: a group is awake, other hosts are to be watched, or there is
+// memory to give back.
+func (l *loop) needsTick() bool {
+	return len(l.awake) > 0 || l == l.host.loops[0] || l.lean <= leanTicks || l.host.memory.short()
 }
 
 // round takes everything that has arrived, tells the replicas, and then pumps each of them once.
@@ -62,6 +72,7 @@ func (l *loop) round(tick bool) {
 		l.relieve()
 		if l == l.host.loops[0] {
 			l.watchHosts()
+			l.rouse()
 		}
 		for _, g := range l.awake {
 			l.touch(g)

@@ -60,6 +60,15 @@ func (l *loop) relieve() {
 	}
 }
 
+// rouse has the loops whose groups are all quiet tick again while memory is short: see loop.needsTick.
+func (l *loop) rouse() {
+	if l.host.memory.short() {
+		for _, o := range l.host.loops {
+			signal(o.mail.wake)
+		}
+	}
+}
+
 // shorten has a snapshot taken if half of the log could go with it. While storage has no room for
 // snapshots that is tried once in an election timeout.
 func (g *Group) shorten() {

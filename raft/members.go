@@ -22,15 +22,21 @@ type configuration struct {
 
 func (c *configuration) joint() bool { return c.was != nil }
 
-// old is C_old; without one it has no members, and every quorum of it is met.
+// old is C_old, and without one C_new: a quorum of both is a quorum of that.
 func (c *configuration) old() *Members {
 	if c.was == nil {
-		return &nobody
+		return &c.now
 	}
 	return c.was
 }
 
-var nobody Members
+// outgoing is C_old, and without one no members.
+func (c *configuration) outgoing() Members {
+	if c.was == nil {
+		return Members{}
+	}
+	return *c.was
+}
 
 // electing reports whether has holds for enough members to elect a leader: a quorum of both halves,
 // in a joint configuration, and every founder, as long as they are not bound to their stores.
@@ -63,7 +69,8 @@ func (c *configuration) kind(id NodeID) consensus.MemberKind {
 func (c *configuration) encode() []byte {
 	b := binary.AppendUvarint(nil, uint64(c.index))
 	b = c.now.AppendTo(b)
-	b = c.old().AppendTo(b)
+	was := c.outgoing()
+	b = was.AppendTo(b)
 	b = binary.AppendUvarint(b, uint64(c.from))
 	return binary.AppendUvarint(b, c.id)
 }

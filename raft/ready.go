@@ -151,7 +151,7 @@ func (r *Raft) Status() consensus.Status {
 	return consensus.Status{
 		ID: r.cfg.ID, Kind: r.kind, Role: r.role, Term: r.term, Leader: r.leader,
 		Commit: r.commit, Last: r.log.last, Durable: r.log.durable(), Snapshot: r.snapshot.Index,
-		Members: c.now, Outgoing: *c.old(), MembersIndex: c.index, Changing: c.joint() || c.index > r.commit,
+		Members: c.now, Outgoing: c.outgoing(), MembersIndex: c.index, Changing: c.joint() || c.index > r.commit,
 		Transferring: r.transfer.to, Uncommitted: r.uncommitted, LogBytes: r.log.bytes,
 		Contradictions: r.contradictions, Ignored: r.ignored, Refused: r.isStranger(), Damaged: r.isUnsure(), Quiet: r.isQuiet(),
 	}

@@ -114,9 +114,10 @@ func (n *node) start() {
 		snapshotSize = 0
 	}
 	life := w.dice.id()
+	w.lives++
 	n.sleep.quiet, n.sleep.detector = false, *consensus.NewDetector(n.id, life)
 	n.replica = consensus.NewReplica(consensus.ReplicaConfig{
-		ID: n.id, Group: group, Life: uint32(life>>32) | 1,
+		ID: n.id, Group: group, Life: uint32(life>>32)<<12 | w.lives, // no two are alike, by however small a chance
 		SnapshotSize: snapshotSize, RetryInterval: w.plan.retry, NoForward: w.plan.noForward,
 	}, engine, n, rec)
 	n.remember(&rec)

@@ -21,6 +21,7 @@ type World struct {
 	calls  []func() // of events of kind eventCall
 	unused []uint32 // indexes of calls
 
+	lives   uint32 // of all nodes, that have begun
 	nodes   []node
 	net     network
 	nemesis nemesis
@@ -55,6 +56,7 @@ func (w *World) reset(o Options) {
 	w.clients.reset()
 	w.ghost.reset()
 	w.user = workload{}
+	w.lives = 0
 	w.budget = budget{}
 
 	total := w.plan.founders + w.plan.spares
