@@ -116,8 +116,11 @@ func (c *cluster) file(id int, suffix string) string {
 
 func (c *cluster) logFile(id int) string { return c.file(id, ".log") }
 
-// start starts a node that is down.
-func (c *cluster) start(id int) error {
+// start starts a node that is down, and is to run until it is stopped.
+func (c *cluster) start(id int) error { return c.try(id, true) }
+
+// try starts a node that is down. Unless it is wanted it may end by itself.
+func (c *cluster) try(id int, wanted bool) error {
 	n := c.nodes[id]
 	out, err := os.OpenFile(c.logFile(id), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
@@ -132,7 +135,7 @@ func (c *cluster) start(id int) error {
 	}
 	exited := make(chan struct{})
 	c.mu.Lock()
-	n.cmd, n.exited, n.wanted = cmd, exited, true
+	n.cmd, n.exited, n.wanted = cmd, exited, wanted
 	c.mu.Unlock()
 	go func() {
 		err := cmd.Wait()

@@ -18,11 +18,11 @@ func (n *nemesis) damage(ctx context.Context) {
 	if files = files[:max(0, len(files)-2)]; len(files) > 0 && err == nil {
 		name := files[int(which*float64(len(files)))]
 		n.log("damage %s", name)
-		err = damage(name, where)
+		err = flip(name, where)
 		n.counts.damages.Add(1)
 	}
 	if err == nil {
-		err = n.start(id)
+		err = n.try(id, false)
 	}
 	if err != nil {
 		n.report("damaging the disk of node %d: %v", id, err)
@@ -47,8 +47,8 @@ func (n *nemesis) awaitRepair(ctx context.Context, id int) {
 	n.report("node %d has not been repaired since %v: see %s", id, patience, n.logFile(id))
 }
 
-// damage changes a byte of a file.
-func damage(name string, where float64) error {
+// flip changes a byte of a file.
+func flip(name string, where float64) error {
 	b, err := os.ReadFile(name)
 	if err == nil && len(b) > 0 {
 		b[int(where*float64(len(b)))] ^= 0xff
@@ -57,18 +57,19 @@ func damage(name string, where float64) error {
 	return err
 }
 
-// endsAtOnce reports whether a node that has just been started ends before it answers.
+// endsAtOnce reports whether a node that was tried ends before it answers. If it does not, it is wanted.
 func (n *nemesis) endsAtOnce(ctx context.Context, id int) bool {
-	_, exited := n.unwant(id)
-	for ctx.Err() == nil {
-		select {
-		case <-exited:
-			return true
-		case <-time.After(10 * time.Millisecond):
-		}
-		if _, err := n.ask(id, "PING"); err == nil {
-			break
-		}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers, exited := make(chan struct{}), n.nodes[id].exited
+	go func() {
+		defer close(answers)
+		n.await(ctx, id, "PING")
+	}()
+	select {
+	case <-exited:
+		return true
+	case <-answers:
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

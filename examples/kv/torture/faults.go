@@ -191,16 +191,15 @@ func (n *nemesis) fill(ctx context.Context) {
 			break
 		}
 	}
-	again := n.random.IntN(3) == 0
 	n.log("node %d: stopped: %s", id, n.status(id, "stopped"))
-	n.unwant(id)
-	if again {
-		n.kill(id)
-		n.start(id)
-		n.unwant(id) // it may or may not find that it cannot run
-		n.rest(ctx, time.Second)
-	}
 	n.kill(id)
+	if n.random.IntN(3) == 0 {
+		if err := n.try(id, false); err != nil {
+			n.report("starting node %d: %v", id, err)
+		}
+		n.rest(ctx, time.Second)
+		n.kill(id)
+	}
 	if err := os.Remove(ballast); err != nil {
 		n.report("emptying a disk: %v", err)
 	}
