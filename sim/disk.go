@@ -76,6 +76,9 @@ type lostDisk struct {
 	terms       window[consensus.Term]
 }
 
+// reached reports whether the disk held what is at index i.
+func (l *lostDisk) reached(i consensus.Index) bool { return l.snapshot >= i || l.terms.at(i) != nil }
+
 // held reports whether the store that the membership binds n to holds, or held, the entry of that
 // index and term.
 func (n *node) held(incarnation uint64, i consensus.Index, t consensus.Term) bool {

@@ -82,7 +82,7 @@ func (w *World) checkQuiet(n *node) {
 	m := &n.status.Members
 	m.All(func(id consensus.NodeID) {
 		o, last := w.node(id), n.status.Last
-		if bound := m.Incarnation(id); bound != 0 && bound != o.disk.incarnation || o.unsure != 0 || o.disk.snapshot.Index >= last {
+		if bound := m.Incarnation(id); bound != 0 && bound != o.disk.incarnation || o.unsure != 0 || o.disk.snapshot.Index >= last || o.lost.reached(last) {
 			return
 		}
 		if e := o.disk.log.at(last); e == nil || e.Index != last {

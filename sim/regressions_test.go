@@ -32,6 +32,7 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 		{paxos.New, sim.PaxosRules, sim.Swarm, 2018991, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
 		{raft.New, sim.RaftRules, sim.Crashes, 6, "damage_survives_restarts.txt"},
 		{raft.New, sim.RaftRules, sim.Swarm, 3009435, "none: the trial took a late TimeoutNow for a fault"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 823, "none: the check took a disk that was wiped after its answer for one that never held the log"},
 		{raft.New, sim.RaftRules, sim.Swarm, 9, "TestWhatHappensWhileTheyAgreeKeepsALeaderAwake"},
 		{raft.New, sim.RaftRules, sim.Swarm, 10164, "witness_and_damage.txt"},
 		{paxos.New, sim.PaxosRules, sim.Upheaval, 46834, "TestC1EverybodyIsAskedInTheEnd"},
