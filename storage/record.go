@@ -116,7 +116,7 @@ func (r *record) config() (config, entries []byte, ok bool) {
 // entries appends the entries in the body to es. Their Data alias it.
 func (r *record) entries(es []consensus.Entry) ([]consensus.Entry, bool) {
 	_, b, ok := r.config()
-	if !ok || r.first == 0 {
+	if !ok || r.first == 0 || r.has(flagLost) {
 		return es, ok
 	}
 	decoded, err := consensus.DecodeEntries(b, es)
