@@ -104,7 +104,7 @@ func (w *World) damaged() bool {
 // lose has the checks remember what is on the disk, of which some will be gone.
 func (n *node) lose(snapshot consensus.Index) {
 	d := &n.disk
-	n.lost = lostDisk{incarnation: d.incarnation, snapshot: snapshot}
+	n.lost = lostDisk{at: n.w.now, incarnation: d.incarnation, snapshot: snapshot}
 	for i := range d.log.items {
 		*n.lost.terms.put(d.log.first + consensus.Index(i)) = d.log.items[i].Term
 	}

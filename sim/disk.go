@@ -71,6 +71,7 @@ func (n *node) image() []byte {
 // A lostDisk is what the checks remember of a disk that was wiped or damaged: what was on it was durable
 // as long as it lived, and was acknowledged by messages that may still arrive.
 type lostDisk struct {
+	at          int64 // when
 	incarnation uint64
 	snapshot    consensus.Index
 	terms       window[consensus.Term]

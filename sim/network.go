@@ -53,6 +53,9 @@ func (w *World) send(n *node, m *consensus.Message) {
 		return
 	}
 	w.result.Messages++
+	if m.Flags&consensus.FlagQuiet != 0 {
+		n.sleep.asked = w.now
+	}
 	if w.trace.on() {
 		w.trace.say(w, n, "sends %v", m)
 	}

@@ -14,6 +14,7 @@ type sleep struct {
 	leader   consensus.NodeID // of the quiet replica, whose host is watched; 0: it leads itself
 	out      []consensus.Message
 	lost     []consensus.NodeID
+	asked    int64 // when the node last spoke of quiet: as a leader, when it asked
 }
 
 // rest notes that the replica needs no tick any more, if that is so.
@@ -77,12 +78,12 @@ func (n *node) sendOut() {
 }
 
 // checkQuiet: a leader that goes quiet leaves nobody behind. Every member has on its disk all that is in the
-// leader's log, as far as that has not been lost since.
+// leader's log, as far as that has not been lost since the leader asked.
 func (w *World) checkQuiet(n *node) {
 	m := &n.status.Members
 	m.All(func(id consensus.NodeID) {
 		o, last := w.node(id), n.status.Last
-		if bound := m.Incarnation(id); bound != 0 && bound != o.disk.incarnation || o.unsure != 0 || o.disk.snapshot.Index >= last || o.lost.reached(last) {
+		if bound := m.Incarnation(id); bound != 0 && bound != o.disk.incarnation || o.unsure != 0 || o.disk.snapshot.Index >= last || o.lost.at >= n.sleep.asked && o.lost.reached(last) {
 			return
 		}
 		if e := o.disk.log.at(last); e == nil || e.Index != last {
