@@ -27,7 +27,6 @@ type ledger struct {
 type shelf struct {
 	mu    sync.Mutex
 	kept  pages
-	syncs int
 	fails error // of Sync
 }
 
@@ -38,8 +37,23 @@ type pages struct {
 }
 
 func (s *shelf) open(j *journal) *ledger {
-	j.commands = slices.Clone(s.kept.Commands)
-	return &ledger{journal: j, shelf: s, index: s.kept.Index}
+	p := s.contents()
+	j.commands = p.Commands
+	return &ledger{journal: j, shelf: s, index: p.Index}
+}
+
+// contents are what is on the shelf now.
+func (s *shelf) contents() pages {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return pages{s.kept.Index, slices.Clone(s.kept.Commands)}
+}
+
+// breaks has every Sync from now on fail.
+func (s *shelf) breaks(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fails = err
 }
 
 func (l *ledger) Apply(c consensus.Command) consensus.Result {
@@ -81,9 +95,7 @@ func (l *ledger) Restore(r io.Reader) error {
 }
 
 func (l *ledger) Durable() consensus.Index {
-	l.shelf.mu.Lock()
-	defer l.shelf.mu.Unlock()
-	return l.shelf.kept.Index
+	return l.shelf.contents().Index
 }
 
 func (l *ledger) Sync() error {
@@ -94,7 +106,6 @@ func (l *ledger) Sync() error {
 		return l.shelf.fails
 	}
 	l.shelf.kept = p
-	l.shelf.syncs++
 	return nil
 }
 
@@ -135,7 +146,7 @@ func TestTheLogOfADurableStateMachineIsTrimmedWithoutACopyOfIt(t *testing.T) {
 		n := c.leader()
 		require.Greater(t, n.group.Status().Snapshot, consensus.Index(150))
 		require.Less(t, c.snapshotLength(n), 200, "of a state of 20 kB")
-		require.Positive(t, n.shelf.syncs)
+		require.Positive(t, n.shelf.contents().Index)
 		for _, n := range c.nodes {
 			c.applied(n, written...)
 		}
@@ -147,7 +158,7 @@ func TestADurableStateMachineGoesOnWithWhatItHas(t *testing.T) {
 		written := c.write(nil, 100)
 		for range 3 {
 			time.Sleep(time.Second)
-			require.NotEmpty(t, c.leader().shelf.kept.Commands)
+			require.NotEmpty(t, c.leader().shelf.contents().Commands)
 			for _, n := range c.nodes {
 				c.stop(n)
 			}
@@ -172,7 +183,7 @@ func TestALaggardIsSentWhatADurableStateMachineIsNow(t *testing.T) {
 		c.applied(n, written...)
 		require.EqualValues(t, 1, n.host.Metrics().SnapshotsRestored)
 		require.Greater(t, c.snapshotLength(n), 19_000, "it is whole")
-		require.Empty(t, n.shelf.kept.Commands)
+		require.Empty(t, n.shelf.contents().Commands)
 		c.stop(n)
 		c.reopen(n) // before anything of it was synced
 		c.applied(n, written...)
@@ -180,7 +191,7 @@ func TestALaggardIsSentWhatADurableStateMachineIsNow(t *testing.T) {
 		c.applied(n, written...)
 		time.Sleep(time.Second)
 		require.Less(t, c.snapshotLength(n), 200)
-		require.NotEmpty(t, n.shelf.kept.Commands)
+		require.NotEmpty(t, n.shelf.contents().Commands)
 	})
 }
 
@@ -202,7 +213,7 @@ func TestADurableStateMachineThatLostItsDataIsNotOpened(t *testing.T) {
 func TestASyncThatFailsStopsTheGroup(t *testing.T) {
 	inLibrary(t, func(c *cluster) {
 		n := c.leader()
-		n.shelf.fails = errDisk
+		n.shelf.breaks(errDisk)
 		for n.group.Err() == nil {
 			n.group.Propose(background, make([]byte, 100))
 		}
