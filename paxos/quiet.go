@@ -49,6 +49,10 @@ func (p *Paxos) wantQuiet() bool {
 	return p.now-p.busyAt >= p.timeout()
 }
 
+// patience is how long we wait for the answers to a round that asks for quiet before we ask again. They may take
+// longer than a heartbeat interval, and count for the last round alone: another one in the meantime would void them.
+func (p *Paxos) patience() Instant { return p.timeout() / 3 }
+
 // agree is a follower's part: it agrees with a leader that asks for quiet if it has learned the same, and
 // is content with it, and has nothing to do.
 func (p *Paxos) agree(m *Message) bool {

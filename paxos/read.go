@@ -33,7 +33,7 @@ func (p *Paxos) beatRound(eff *consensus.Effects) {
 	p.nextBeat = p.now + p.interval()
 	number, quiet := p.rounds.Begin(p.now), p.wantQuiet()
 	if quiet {
-		p.askedQuiet = number
+		p.askedQuiet, p.nextBeat = number, p.now+p.patience()
 	}
 	for i := range p.peers {
 		m := p.compose(&eff.Early, Lead, p.peers[i].id)

@@ -43,6 +43,10 @@ func (r *Raft) wantQuiet() bool {
 	return r.now-r.busyAt >= r.timeout()
 }
 
+// patience is how long we wait for the answers to a round that asks for quiet before we ask again. They may take
+// longer than a heartbeat interval, and count for the last round alone: another one in the meantime would void them.
+func (r *Raft) patience() Instant { return r.timeout() / 3 }
+
 // agree is a follower's part: it agrees with a leader that asks for quiet if it has the same log and the
 // same view of it, and nothing to do.
 func (r *Raft) agree(m *Message) bool {

@@ -254,7 +254,7 @@ func (r *Raft) beatRound(eff *consensus.Effects) {
 	flags := consensus.Flags(0)
 	number := r.rounds.Begin(r.now)
 	if r.wantQuiet() {
-		flags, r.askedQuiet = consensus.FlagQuiet, number
+		flags, r.askedQuiet, r.nextBeat = consensus.FlagQuiet, number, r.now+r.patience()
 	}
 	for i := range r.peers {
 		m := r.compose(&eff.Early, Heartbeat, r.peers[i].id)

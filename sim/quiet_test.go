@@ -50,6 +50,27 @@ func TestAnIdleGroupComesToRest(t *testing.T) {
 	})
 }
 
+// TestAGroupWhoseAnswersTakeLongerThanAnIntervalComesToRest has a link that takes an interval in each direction: when
+// the answers to a round of heartbeats come, the next ones would have been sent already.
+func TestAGroupWhoseAnswersTakeLongerThanAnIntervalComesToRest(t *testing.T) {
+	everyEngine(t, trio, func(t *testing.T, g *gauge) {
+		const perInterval = 4
+		g.Propose(g.leader().ID(), "a")
+		var posted []int // until each tick
+		delivered := 0
+		for k := 0; !g.quiet() && k < 50*perInterval; k++ {
+			for _, n := range g.Nodes {
+				n.Tick(enginetest.Heartbeat / perInterval)
+			}
+			posted = append(posted, delivered+len(g.Flight))
+			if k >= perInterval && posted[k-perInterval] > delivered {
+				delivered += g.Deliver(enginetest.Filter{N: posted[k-perInterval] - delivered})
+			}
+		}
+		require.True(t, g.quiet())
+	})
+}
+
 // TestWhatHappensWhileTheyAgreeKeepsALeaderAwake: the followers have agreed to be quiet when there is a proposal,
 // which wakes them, and only then the leader gets their answers.
 func TestWhatHappensWhileTheyAgreeKeepsALeaderAwake(t *testing.T) {
@@ -85,7 +106,7 @@ func TestAFollowerThatIsDownKeepsItsGroupAwake(t *testing.T) {
 				break
 			}
 		}
-		g.until(enginetest.Heartbeat, func() bool { return false })
+		g.until(enginetest.ElectionTimeout/2, func() bool { return false }) // it has asked again since
 		g.until(10*enginetest.ElectionTimeout, func() bool {
 			require.False(t, g.leader().Engine.Status().Quiet)
 			return false
