@@ -99,7 +99,7 @@ func (l *log) put(e *Entry) cell {
 
 // grow makes room for n slots in p.
 func (l *log) grow(p *page, n int) {
-	size := 8
+	size := 4
 	for size < n {
 		size *= 4
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // A log is the part of the replicated log that is in memory: every entry above base. It lies in
-// pages, so that compaction frees memory and growth copies nothing.
+// pages, so that compaction frees memory and growth copies next to nothing.
 //
 // Slices of a page are handed out in messages and writes and stay valid for ever: an append
 // fills places that nobody has seen, and a truncation copies what it keeps of a page to a new
@@ -27,7 +27,7 @@ type log struct {
 	finished Index  // entries up to here are durable
 }
 
-// A page is a run of consecutive entries whose capacity is fixed.
+// A page is a run of consecutive entries. It is filled up to its capacity.
 type page []Entry
 
 // A mark says how much of the current log a write, and all before it, hold once it has finished.
@@ -36,12 +36,8 @@ type mark struct {
 	last Index // cut below every index truncated since: that write holds another entry there
 }
 
-// Pages grow to their full size, so that an idle group is small.
+// Pages are ever larger, so that an idle group is small; the first one begins with half of its size.
 var pageSizes = [...]int{8, 32, 128, 1024}
-
-func (l *log) page(n int) page {
-	return make(page, 0, pageSizes[min(n, len(pageSizes)-1)])
-}
 
 // find returns the page that holds i, which must be above base and at most last.
 func (l *log) find(i Index) int {
@@ -84,14 +80,24 @@ func (l *log) append(e *Entry) {
 	if e.Index != l.last+1 {
 		panic(fmt.Sprintf("raft: entry %d appended after %d", e.Index, l.last))
 	}
+	l.makeRoom()
 	n := len(l.pages)
-	if n == 0 || len(l.pages[n-1]) == cap(l.pages[n-1]) {
-		l.pages = append(l.pages, l.page(n))
-		n++
-	}
 	l.pages[n-1] = append(l.pages[n-1], *e)
 	l.last, l.lastTerm = e.Index, e.Term
 	l.bytes += e.Size()
+}
+
+// makeRoom sees to it that the last page has room for an entry.
+func (l *log) makeRoom() {
+	switch n := len(l.pages); {
+	case n == 0:
+		l.pages = append(l.pages, make(page, 0, pageSizes[0]/2))
+	case len(l.pages[n-1]) < cap(l.pages[n-1]):
+	case n == 1 && cap(l.pages[0]) < pageSizes[0]:
+		l.pages[0] = append(make(page, 0, pageSizes[0]), l.pages[0]...)
+	default:
+		l.pages = append(l.pages, make(page, 0, pageSizes[min(n, len(pageSizes)-1)]))
+	}
 }
 
 // truncate forgets every entry at and after i. What a write holds of them is no longer part of
