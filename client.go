@@ -143,6 +143,6 @@ func (g *Group) rest(ctx context.Context) {
 	select {
 	case <-time.After(g.election / 10):
 	case <-ctx.Done():
-	case <-g.done:
+	case <-g.ctx.Done():
 	}
 }

@@ -25,10 +25,10 @@ import (
 // Checkpoint returns what a log is trimmed with, to be stored here: a Snapshot, but without the user's
 // bytes if those are a DurableStateMachine's. Its WriteTo then calls Sync first.
 func (m *Machine) Checkpoint() (SnapshotMeta, io.WriterTo, error) {
-	if m.durable == nil {
+	sm, executed := m.durable(), m.executed
+	if sm == nil {
 		return m.Snapshot()
 	}
-	sm, executed := m.durable, m.executed
 	return m.last, &view{head: m.appendHead(nil, false), sync: func() error { return syncTo(sm, executed) }}, nil
 }
 

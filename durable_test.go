@@ -244,7 +244,7 @@ func TestWhichSessionIsClosedDependsOnNoRestart(t *testing.T) {
 	first := NewMachine(disk.open(), limits)
 	_, err := first.Apply(log, nil)
 	require.NoError(t, err)
-	require.NoError(t, first.durable.Sync())
+	require.NoError(t, first.durable().Sync())
 	second := NewMachine(disk.open(), limits)
 	_, err = second.Apply(log, nil)
 	require.NoError(t, err)

@@ -26,7 +26,7 @@ type Group struct {
 	applier *applier
 	storing atomic.Pointer[storing] // nil before the first snapshot
 
-	ctx    context.Context // done when the group stops, with the cause
+	ctx    context.Context // done once the group has halted, with the cause
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // the goroutines of this group
 
@@ -48,7 +48,7 @@ type Group struct {
 	shortened Instant // when a snapshot was asked for because of that, last
 	condition condition
 
-	done    chan struct{} // closed once halted; then the following do not change
+	// These do not change any more once ctx is done.
 	last    *GroupStatus
 	cause   error // why it stopped
 	refusal error // what requests are answered
@@ -108,31 +108,22 @@ func (g *Group) Transfer(ctx context.Context, to NodeID) error {
 // Status describes this member as it is now or, once it has stopped, as it was then.
 func (g *Group) Status() GroupStatus {
 	answer := make(chan GroupStatus, 1)
-	g.look(func() { answer <- g.status() })
-	select {
-	case s := <-answer:
-		return s
-	case <-g.done:
-		return *g.last
+	if g.look(func() { answer <- g.status() }) {
+		return <-answer
 	}
+	<-g.ctx.Done() // the loop is ending
+	return *g.last
 }
 
 // ID is the group's.
 func (g *Group) ID() GroupID { return g.id }
 
 // Done is closed when this member has stopped: Close was called on it or its host, or it stopped by itself.
-func (g *Group) Done() <-chan struct{} { return g.done }
+func (g *Group) Done() <-chan struct{} { return g.ctx.Done() }
 
 // Err is nil as long as this member runs, ErrClosed once it was closed, and an ErrStopped that
 // wraps the cause if it stopped by itself.
-func (g *Group) Err() error {
-	select {
-	case <-g.done:
-		return g.cause
-	default:
-		return nil
-	}
-}
+func (g *Group) Err() error { return context.Cause(g.ctx) }
 
 // Close stops this member, answers every request that waits here, and returns when nothing of it
 // runs any more: it waits for the calls of the state machine and of storage that are under way.
@@ -140,7 +131,7 @@ func (g *Group) Err() error {
 // it is ErrClosed.
 func (g *Group) Close() error {
 	g.look(func() { g.halt(ErrClosed) })
-	<-g.done
+	<-g.ctx.Done()
 	g.host.release(g)
 	if g.cause == ErrClosed {
 		return nil
@@ -173,8 +164,11 @@ var errGoexit = errors.New("the state machine ended the goroutine that called it
 // call has f run on the loop, unless the group has stopped by then.
 func (g *Group) call(f func()) { g.loop.mail.put(event{kind: eventCall, group: g, call: f}) }
 
-// look is call for what tells the replica nothing, and so does not wake it.
-func (g *Group) look(f func()) { g.loop.mail.put(event{kind: eventLook, group: g, call: f}) }
+// look has f run on the loop, though the group may have stopped by then, and without waking it: f tells the
+// replica nothing. It reports false if the loop is ending.
+func (g *Group) look(f func()) bool {
+	return g.loop.mail.put(event{kind: eventLook, group: g, call: f})
+}
 
 // handle does on the loop what an event says.
 func (g *Group) handle(e *event) {
@@ -182,8 +176,11 @@ func (g *Group) handle(e *event) {
 		e.ticket.began = g.loop.now
 	}
 	if g.halted {
-		if e.kind.asks() {
+		switch {
+		case e.kind.asks():
 			g.reply(e.ticket, answer{err: g.refusal})
+		case e.kind == eventLook:
+			e.call()
 		}
 		return
 	}
@@ -241,6 +238,9 @@ func (g *Group) pump() {
 
 // halt ends the replica, on the loop: every request is answered, and the goroutines are told.
 func (g *Group) halt(cause error) {
+	if g.halted {
+		return
+	}
 	g.halted, g.cause, g.refusal = true, cause, cause
 	if cause != ErrClosed {
 		g.refusal = because(ErrNotApplied, cause)
@@ -258,12 +258,14 @@ func (g *Group) halt(cause error) {
 	g.host.memory.groups.Add(-1)
 	g.depart()
 	delete(g.loop.groups, g.id)
-	g.cancel(cause)
 	g.applier.stop()
-	close(g.done)
+	g.cancel(cause)
 }
 
 func (g *Group) status() GroupStatus {
+	if g.last != nil {
+		return *g.last
+	}
 	return GroupStatus{Status: g.replica.Status(), Applied: g.replica.AppliedIndex(), SnapshotError: g.failure}
 }
 

@@ -151,7 +151,7 @@ func (h *Host) Close() error {
 	err := h.running.Wait()
 	h.opening.Wait()
 	for _, g := range h.members() {
-		<-g.done
+		<-g.ctx.Done()
 		h.release(g)
 	}
 	h.workers.close()

@@ -14,9 +14,7 @@ type Machine struct {
 	sm       StateMachine
 	last     SnapshotMeta // the last entry applied, and the data of the last configuration entry
 	executed Index        // the last command that the state machine has executed: see durable.go
-	sessions *sessions
-
-	durable DurableStateMachine // sm, if it is one
+	sessions sessions
 }
 
 // Applied is what became of one entry.
@@ -34,14 +32,18 @@ type Applied struct {
 // already. With a nil StateMachine (a witness's) commands are passed over, and what they would have
 // answered is unknown.
 func NewMachine(sm StateMachine, limits SessionLimits) *Machine {
-	m := &Machine{sm: sm}
-	limits = limits.withDefaults()
-	if d, ok := sm.(DurableStateMachine); ok {
-		m.durable, m.executed = d, d.Durable()
-		limits.flat = MaxDurableAnswer
+	m := &Machine{sm: sm, sessions: sessions{limits: limits.withDefaults()}}
+	if d := m.durable(); d != nil {
+		m.executed = d.Durable()
+		m.sessions.limits.flat = MaxDurableAnswer
 	}
-	m.sessions = newSessions(limits)
 	return m
+}
+
+// durable is the state machine if it is a DurableStateMachine, or nil.
+func (m *Machine) durable() DurableStateMachine {
+	d, _ := m.sm.(DurableStateMachine)
+	return d
 }
 
 // Apply applies entries, each one above the last, and appends what became of each to out. An
@@ -171,8 +173,9 @@ func (m *Machine) Restore(meta SnapshotMeta, r io.Reader) (err error) {
 		return err
 	}
 	defer recovered("Restore", &err)
-	if m.durable != nil && m.durable.Durable() >= m.executed {
-		m.executed = max(was, m.durable.Durable())
+	d := m.durable()
+	if d != nil && d.Durable() >= m.executed {
+		m.executed = max(was, d.Durable())
 		return nil // all of it is there
 	}
 	if !whole {

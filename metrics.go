@@ -88,8 +88,7 @@ func (h *Host) Metrics() Metrics {
 		m.gather(l.metrics)
 	}
 	for _, g := range h.members() {
-		now, _ := g.Leadership()
-		m.Groups[now.Role]++
+		m.Groups[g.leadership.Load().now.Role]++
 	}
 	m.HeldBytes = uint64(h.memory.held.Load())
 	m.AppendFor = h.writer.busyFor()

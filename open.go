@@ -120,7 +120,7 @@ func (h *Host) load(cfg GroupConfig, admit func(*Recovered) error) (*Group, erro
 		return nil, err
 	}
 	g := &Group{
-		id: cfg.ID, host: h, loop: h.loopOf(cfg.ID), done: make(chan struct{}),
+		id: cfg.ID, host: h, loop: h.loopOf(cfg.ID),
 		election: cfg.ElectionTimeout, heartbeat: cfg.HeartbeatInterval, witness: cfg.StateMachine == nil, noForward: cfg.NoForward,
 	}
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())

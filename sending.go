@@ -26,7 +26,7 @@ func (g *Group) sendSnapshot(m Message) {
 // stream sends what storage has or, if that is without the user's bytes, what the Machine is now.
 func (g *Group) stream(m Message) error {
 	open := g.host.cfg.Storage.Open
-	if g.applier.machine.durable != nil {
+	if g.applier.machine.durable() != nil {
 		open = g.openLive
 	}
 	meta, r, err := open(g.id)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"slices"
 	"sort"
 )
@@ -106,14 +107,8 @@ type stored struct {
 type sessions struct {
 	limits SessionLimits
 	byID   map[uint64]*session
-	bytes  int     // that all answers count for
-	root   session // of the ring by last use: root.newer is the least recently used
-}
-
-func newSessions(limits SessionLimits) *sessions {
-	t := &sessions{limits: limits}
-	t.root.older, t.root.newer = &t.root, &t.root
-	return t
+	bytes  int      // that all answers count for
+	root   *session // of the ring by last use: root.newer is the least recently used; nil before the first one opens
 }
 
 // open adds a session as the most recently used, in the place of the least if there are too many.
@@ -122,12 +117,24 @@ func (t *sessions) open(id uint64) *session {
 		t.remove(t.root.newer)
 	}
 	s := &session{id: id}
-	if t.byID == nil {
-		t.byID = make(map[uint64]*session)
+	if t.root == nil {
+		t.byID, t.root = make(map[uint64]*session), new(session)
+		t.root.older, t.root.newer = t.root, t.root
 	}
 	t.byID[id] = s
 	t.append(s)
 	return s
+}
+
+// all are the sessions, the least recently used first.
+func (t *sessions) all() iter.Seq[*session] {
+	return func(yield func(*session) bool) {
+		if t.root == nil {
+			return
+		}
+		for s := t.root.newer; s != t.root && yield(s); s = s.newer {
+		}
+	}
 }
 
 // get returns the session, or nil if there is none of that id.
@@ -140,7 +147,7 @@ func (t *sessions) use(s *session) {
 }
 
 func (t *sessions) append(s *session) {
-	s.older, s.newer = t.root.older, &t.root
+	s.older, s.newer = t.root.older, t.root
 	s.older.newer, s.newer.older = s, s
 }
 

@@ -37,7 +37,7 @@ func (g *Group) request(ctx context.Context, e event) (Result, error) {
 	e.group, e.ticket = g, t
 	if !g.loop.mail.put(e) {
 		g.host.tickets.Put(t)
-		<-g.done // the loop is ending
+		<-g.ctx.Done() // the loop is ending
 		return Result{}, g.refusal
 	}
 	select {

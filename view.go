@@ -71,7 +71,7 @@ func (m *Machine) appendHead(b []byte, whole bool) []byte {
 	b = append(b, flag(whole))
 	b = binary.AppendUvarint(b, uint64(m.executed))
 	b = binary.AppendUvarint(b, uint64(len(m.sessions.byID)))
-	for s := m.sessions.root.newer; s != &m.sessions.root; s = s.newer {
+	for s := range m.sessions.all() {
 		b = binary.AppendUvarint(b, s.id)
 		b = binary.AppendUvarint(b, s.oldest)
 		b = binary.AppendUvarint(b, uint64(len(s.answers)))
@@ -113,8 +113,8 @@ func (m *Machine) readHead(meta SnapshotMeta, r io.Reader) (whole bool, err erro
 	d := decoder{b: body.Bytes()}
 	last := SnapshotMeta{Index: Index(d.uvarint()), Term: Term(d.uvarint()), Config: d.bytes()}
 	whole, executed := d.flag(), Index(d.uvarint())
-	t := newSessions(m.sessions.limits)
-	d.sessions(t, last.Index)
+	t := sessions{limits: m.sessions.limits}
+	d.sessions(&t, last.Index)
 	if d.bad || len(d.b) > 0 {
 		return false, fmt.Errorf("%w: the head of the snapshot at %d", ErrMalformed, meta.Index)
 	}
