@@ -10,7 +10,7 @@ import "slices"
 // before anything that it holds is replaced.
 type log struct {
 	base  Slot   // slots up to here are under a snapshot
-	pages []page // pages[k] holds the slots from (first+k)*pageSize on
+	pages []page // pages[k] is page first+k: see place
 	first Slot
 	last  Slot // the highest slot that holds something; base if none does
 	bytes int
@@ -55,15 +55,20 @@ type cell struct {
 // unissued is the seq of an entry that the next write will hold.
 const unissued = 1<<64 - 1
 
+// place is in which page slot s lies, and where.
+func place(s Slot) (page, at Slot) { return (s - 1) / pageSize, (s - 1) % pageSize }
+
 // at returns the cell of slot s, and an empty one if the slot is.
 func (l *log) at(s Slot) cell {
-	if k := s/pageSize - l.first; s > l.base && k < Slot(len(l.pages)) {
-		p, i := &l.pages[k], s%pageSize
-		if i < Slot(len(p.entries)) && p.entries[i].Index != 0 {
-			return cell{&p.entries[i], &p.marks[i]}
-		}
+	k, i := place(s)
+	if s <= l.base || k-l.first >= Slot(len(l.pages)) {
+		return cell{}
 	}
-	return cell{}
+	p := &l.pages[k-l.first]
+	if i >= Slot(len(p.entries)) || p.entries[i].Index == 0 {
+		return cell{}
+	}
+	return cell{&p.entries[i], &p.marks[i]}
 }
 
 // holds reports whether slot s holds something.
@@ -72,14 +77,15 @@ func (l *log) holds(s Slot) bool { return l.at(s).e != nil }
 // put makes e what its slot holds, to be written. The slot must be above base.
 func (l *log) put(e *Entry) cell {
 	if len(l.pages) == 0 {
-		l.first = l.base / pageSize
+		l.first, _ = place(l.base + 1)
 	}
-	for e.Index/pageSize-l.first >= Slot(len(l.pages)) {
+	k, i := place(e.Index)
+	for k-l.first >= Slot(len(l.pages)) {
 		l.pages = append(l.pages, page{})
 	}
-	p, i := &l.pages[e.Index/pageSize-l.first], int(e.Index%pageSize)
-	if i >= len(p.entries) {
-		l.grow(p, i+1)
+	p := &l.pages[k-l.first]
+	if i >= Slot(len(p.entries)) {
+		l.grow(p, int(i)+1)
 	}
 	if old := &p.entries[i]; old.Index != 0 {
 		l.bytes -= old.Size()
@@ -121,13 +127,17 @@ func (p *page) move(n int) {
 // stretch returns the slots from s on, up to hi or the end of the page: s must hold something, the others may be
 // empty. Whoever hands a piece of it out says so with lend.
 func (l *log) stretch(s, hi Slot) ([]Entry, []mark) {
-	p, from := &l.pages[s/pageSize-l.first], s%pageSize
+	k, from := place(s)
+	p := &l.pages[k-l.first]
 	to := min(from+hi+1-s, Slot(len(p.entries)))
 	return p.entries[from:to], p.marks[from:to]
 }
 
 // lend says that a piece of the page of slot s is handed out.
-func (l *log) lend(s Slot) { l.pages[s/pageSize-l.first].lent = true }
+func (l *log) lend(s Slot) {
+	k, _ := place(s)
+	l.pages[k-l.first].lent = true
+}
 
 // take returns what the write seq is to hold: every slot that changed, in order. Nearly always they
 // follow one another.
@@ -196,7 +206,8 @@ func (l *log) cut(s Slot) {
 func (l *log) clear(s Slot) {
 	if c := l.at(s); c.e != nil {
 		l.bytes -= c.e.Size()
-		p, i := &l.pages[s/pageSize-l.first], s%pageSize
+		k, i := place(s)
+		p := &l.pages[k-l.first]
 		if p.lent {
 			p.move(len(p.entries))
 		}
@@ -214,7 +225,8 @@ func (l *log) compact(s Slot) {
 			l.bytes -= c.e.Size()
 		}
 	}
-	if drop := min(int(s/pageSize-min(l.first, s/pageSize)), len(l.pages)); drop > 0 {
+	k, _ := place(s + 1)
+	if drop := min(int(k-min(l.first, k)), len(l.pages)); drop > 0 {
 		n := copy(l.pages, l.pages[drop:])
 		clear(l.pages[n:])
 		l.pages = l.pages[:n]

@@ -169,7 +169,7 @@ func New(cfg consensus.EngineConfig, rec consensus.Recovered) (consensus.Engine,
 // load takes in what survived (rule R0). Slots up to State.Commit hold what was chosen there: no write
 // says Commit before it, or an earlier one, holds the values. Damaged slots are unknown, not empty.
 func (p *Paxos) load(rec consensus.Recovered) error {
-	p.log.base, p.log.last, p.log.first = rec.Snapshot.Index, rec.Snapshot.Index, rec.Snapshot.Index/pageSize
+	p.log.base, p.log.last = rec.Snapshot.Index, rec.Snapshot.Index
 	p.commit, p.handed = rec.Snapshot.Index, rec.Snapshot.Index
 	for i := range rec.Entries {
 		e := &rec.Entries[i]
