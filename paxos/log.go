@@ -241,10 +241,8 @@ func (l *log) release() {
 	l.arena, l.ranges, l.unwritten, l.growing = nil, nil, nil, 0
 }
 
-// reset empties l, with nothing up to base.
-func (l *log) reset(base Slot) {
-	*l = log{base: base, last: base, unwritten: l.unwritten[:0]}
-}
+// newLog returns an empty log, with nothing up to base.
+func newLog(base Slot) *log { return &log{base: base, last: base} }
 
 // cloneInto copies l into dst.
 func (l *log) cloneInto(dst *log) {

@@ -13,7 +13,7 @@ type proposer struct {
 
 	// Phase 1.
 	from       Slot   // what we have not learned begins here
-	best       log    // for each slot the vote of the highest ballot that was reported
+	best       *log   // for each slot the vote of the highest ballot that was reported; nil once we lead
 	reported   Slot   // the highest slot at which anything was reported
 	below      Slot   // some acceptor has compacted up to here: it must be learned first
 	promiseSeq uint64 // the write that makes our own promise durable; 0: not issued yet
@@ -56,8 +56,7 @@ func (p *Paxos) campaign(b, handover Ballot) {
 
 // begin makes our promise our own ballot.
 func (p *Paxos) begin(with phase) {
-	p.proposer = proposer{campaigned: p.promised, from: p.commit + 1, rounds: p.rounds}
-	p.best.reset(p.commit)
+	p.proposer = proposer{campaigned: p.promised, from: p.commit + 1, best: newLog(p.commit), rounds: p.rounds}
 	p.phase, p.dirty = with, true
 }
 
@@ -200,8 +199,7 @@ func (p *Paxos) adoptValues() {
 			p.voteOwn(&e)
 		}
 	}
-	p.stop = end
-	p.best.reset(0)
+	p.stop, p.best = end, nil
 }
 
 // fill proposes a no-op in slot s, where nothing can be chosen. The one that opens the epoch answers

@@ -9,8 +9,7 @@ import "github.com/consensus-go/consensus"
 // no epoch (rule S9).
 func (p *Paxos) Salvage(recs []consensus.Recovered, after Slot, config []byte) (es []Entry) {
 	x, _ := decodeEpoch(config) // of the founding epoch there is no record
-	q := Paxos{commit: after}
-	q.best.reset(after)
+	q := Paxos{commit: after, proposer: proposer{best: newLog(after)}}
 	for i := range recs {
 		rec := &recs[i]
 		if max(rec.State.Commit, rec.Snapshot.Index) < x.index {

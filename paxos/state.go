@@ -12,9 +12,12 @@ func (p *Paxos) CloneInto(dst consensus.Engine) {
 	d := dst.(*Paxos)
 	old := *d
 	*d = *p
-	d.log, d.best = old.log, old.best
+	d.log = old.log
 	p.log.cloneInto(&d.log)
-	p.best.cloneInto(&d.best)
+	if p.best != nil {
+		d.best = new(log)
+		p.best.cloneInto(d.best)
+	}
 	d.unknown = append(old.unknown[:0], p.unknown...)
 	d.epochs = append(old.epochs[:0:0], p.epochs...)
 	d.peers = append(old.peers[:0], p.peers...)
@@ -108,7 +111,9 @@ func (e *encoder) proposer(p *Paxos) {
 		uint64(p.uncommitted), uint64(p.handover), uint64(p.transfer.to))
 	e.Flag(p.own, p.ask, p.beat, p.noLease, p.transfer.sent, p.now >= p.transfer.deadline, p.now >= p.nextBeat,
 		p.rounds.Silent(p.now) >= p.timeout(), p.now < p.leaseUntil(), p.now-p.busyAt >= p.timeout(), p.askedQuiet == p.rounds.Last)
-	e.log(p, &p.best)
+	if p.best != nil {
+		e.log(p, p.best)
+	}
 	e.B = p.rounds.AppendState(e.B)
 }
 
