@@ -110,9 +110,9 @@ func (p *Paxos) epoch() *epoch { return &p.epochs[len(p.epochs)-1] }
 func (p *Paxos) members() *Members { return &p.epoch().members }
 
 // endOf is the stop-sign that ended epoch e: 0 if it has not ended, as far as is known here. It is
-// known of every epoch from that of the snapshot on; ok is false for earlier ones.
+// known of every epoch from that of the snapshot on, and of the one before; ok is false for earlier ones.
 func (p *Paxos) endOf(e uint64) (end Slot, ok bool) {
-	if e < p.epochs[0].number {
+	if e+1 < p.epochs[0].number {
 		return 0, false
 	}
 	for i := range p.epochs {
@@ -164,6 +164,9 @@ func (p *Paxos) farewell() {
 // the stop-sign: a crash leaves all of it or nothing. Epochs are entered in order, one at a time,
 // but for a snapshot; so that nobody in an earlier epoch, who may still be needed there, misses it.
 func (p *Paxos) enter(x epoch) {
+	if p.epoch().number == 0 { // all that matters of the founding epoch from now on is where it ended: x says that
+		p.epochs = nil
+	}
 	p.epochs = append(p.epochs, x)
 	p.stopAt = 0
 	if x.number <= epochOf(p.promised) { // its stop-sign was damaged, and is known again

@@ -51,7 +51,7 @@ type Paxos struct {
 	snapshot consensus.SnapshotMeta // the newest we have; snapshot.Index ≤ commit
 	unknown  []Range                // votes that were damaged: we may have voted there, for anything below promised
 
-	epochs []epoch // from that of the snapshot on; the last one is in effect
+	epochs []epoch // from that of the snapshot on, but the founding one only while it lasts; the last one is in effect
 
 	// Our own part in the epoch in effect: see seatPeers.
 	kind     consensus.MemberKind

@@ -77,8 +77,8 @@ func (p *Paxos) onSnapshot(m *Message) {
 		p.recovered(p.unknown[0].First)
 	}
 	if x.number > p.epoch().number {
-		p.epochs = p.epochs[:0:0]
 		p.enter(x)
+		p.epochs = []epoch{x}
 	}
 	p.stopAt = p.nextStop()
 	p.advance()
