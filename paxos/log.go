@@ -17,17 +17,21 @@ type log struct {
 
 	unwritten []Slot // slots that changed since the last write, in no order
 
-	// Memory that nobody has used yet. It is taken in ever larger pieces, so that an idle group is small.
-	arena   []Entry // for what lies in pieces
+	spare   *spare // memory that nobody has used yet; nil: none
+	settled bool   // a page has grown to its full size: the next ones begin with it
+}
+
+// A spare is taken in ever larger pieces, so that an idle group is small.
+type spare struct {
+	entries []Entry // for what lies in pieces
 	ranges  []Range // for acknowledgements
 	growing int     // of both
-	settled bool    // a page has grown to its full size: the next ones begin with it
 }
 
 const (
 	pageSize   = 1024
-	mostInOne  = 2048 // entries in an arena, and ranges
-	firstArena = 16
+	mostInOne  = 2048 // entries in a spare, and ranges
+	firstSpare = 16
 	// window is how far above what it has learned a replica keeps votes.
 	window = 1 << 20
 )
@@ -170,24 +174,33 @@ func (l *log) take(seq uint64) []Entry {
 
 // carve returns an empty slice with room for n entries, which nobody else will ever touch.
 func (l *log) carve(n int) []Entry {
-	if n > len(l.arena) {
-		l.growing = min(max(2*l.growing, firstArena), mostInOne)
-		l.arena = make([]Entry, max(n, l.growing))
+	x := l.unused()
+	if n > len(x.entries) {
+		x.growing = min(max(2*x.growing, firstSpare), mostInOne)
+		x.entries = make([]Entry, max(n, x.growing))
 	}
-	es := l.arena[:0:n]
-	l.arena = l.arena[n:]
+	es := x.entries[:0:n]
+	x.entries = x.entries[n:]
 	return es
 }
 
 // carveRange returns a slice that holds r, likewise.
 func (l *log) carveRange(r Range) []Range {
-	if len(l.ranges) == 0 {
-		l.ranges = make([]Range, max(l.growing, firstArena))
+	x := l.unused()
+	if len(x.ranges) == 0 {
+		x.ranges = make([]Range, max(x.growing, firstSpare))
 	}
-	rs := l.ranges[:1:1]
+	rs := x.ranges[:1:1]
 	rs[0] = r
-	l.ranges = l.ranges[1:]
+	x.ranges = x.ranges[1:]
 	return rs
+}
+
+func (l *log) unused() *spare {
+	if l.spare == nil {
+		l.spare = new(spare)
+	}
+	return l.spare
 }
 
 // cut forgets slot s and every one above it.
@@ -237,9 +250,7 @@ func (l *log) compact(s Slot) {
 }
 
 // release gives back memory that nobody has used yet.
-func (l *log) release() {
-	l.arena, l.ranges, l.unwritten, l.growing = nil, nil, nil, 0
-}
+func (l *log) release() { l.spare, l.unwritten = nil, nil }
 
 // newLog returns an empty log, with nothing up to base.
 func newLog(base Slot) *log { return &log{base: base, last: base} }
@@ -248,7 +259,7 @@ func newLog(base Slot) *log { return &log{base: base, last: base} }
 func (l *log) cloneInto(dst *log) {
 	pages, unwritten := dst.pages, dst.unwritten
 	*dst = *l
-	dst.arena, dst.ranges = nil, nil
+	dst.spare = nil
 	dst.unwritten = append(unwritten[:0], l.unwritten...)
 	dst.pages = append(pages[:0], l.pages...)
 	for i := range dst.pages {

@@ -81,9 +81,9 @@ type Paxos struct {
 	quiet    bool     // the leader has asked for quiet, and we have agreed
 	calling  bool     // we were woken, and the leader may not know
 	ticked   bool     // Tick has told the time
-	now      Instant  // as it told it last
-	draws    uint64   // how many random numbers were drawn
 	phase    phase    // of our own ballot
+	now      Instant  // as Tick told it last
+	draws    uint64   // how many random numbers were drawn
 
 	// What Ready has to do.
 	dirty     bool

@@ -28,11 +28,11 @@ type proposer struct {
 	uncommitted int  // bytes proposed and not given out yet: chosen, and durable here
 	nextBeat    Instant
 	beat        bool             // begin a round now
+	noLease     bool             // a transfer began: whoever it was meant for may be elected at any time
 	busyAt      Instant          // when the group was not at rest, last
 	askedQuiet  uint64           // the last round that asked for quiet
 	rounds      consensus.Rounds // of heartbeats, and the reads that wait for them
 	transfer    transfer
-	noLease     bool // a transfer began: whoever it was meant for may be elected at any time
 }
 
 // A promise is how much one acceptor has reported to our Prepare.

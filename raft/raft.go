@@ -46,9 +46,9 @@ type Raft struct {
 
 	snapshot consensus.SnapshotMeta // the newest we have; snapshot.Index ≤ commit
 	configs  []configuration        // by index; the last one is in effect, the first is committed
-	kind     consensus.MemberKind   // our own part in it
 
 	// Volatile, on all.
+	kind     consensus.MemberKind // our own part in the configuration in effect
 	role     consensus.Role
 	leader   NodeID
 	handed   Index   // given out in Effects.Committed; handed ≤ commit
@@ -86,19 +86,19 @@ type Raft struct {
 	offered     NodeID           // a witness has asked this one to take over, last
 	beat        bool             // begin a heartbeat round now
 	noLease     bool             // a transfer began in this term: whoever it was meant for may be elected at any time
+	steppedDown reason           // why we led no longer, last time
 
 	// What Ready has to do.
-	dirty       bool
-	replies     []Message        // queued by handlers, all of this term
-	granted     []consensus.Read // reads that can be answered
-	fetch       []consensus.Fetch
-	snapshots   []Message
-	adopt       *consensus.SnapshotMeta // to be adopted by the next write
-	written     consensus.State         // as of the last write
-	seq         uint64                  // the last write issued
-	durableSeq  uint64                  // the last write finished
-	writeBegan  Instant                 // when the oldest unfinished write was issued, or the last one finished
-	steppedDown reason                  // why we led no longer, last time
+	dirty      bool
+	replies    []Message        // queued by handlers, all of this term
+	granted    []consensus.Read // reads that can be answered
+	fetch      []consensus.Fetch
+	snapshots  []Message
+	adopt      *consensus.SnapshotMeta // to be adopted by the next write
+	written    consensus.State         // as of the last write
+	seq        uint64                  // the last write issued
+	durableSeq uint64                  // the last write finished
+	writeBegan Instant                 // when the oldest unfinished write was issued, or the last one finished
 
 	contradictions, ignored uint64
 }
