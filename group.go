@@ -47,10 +47,13 @@ type Group struct {
 	held      int     // bytes that count in Host.memory
 	shortened Instant // when a snapshot was asked for because of that, last
 	condition condition
+	end       *ending // once it has halted
+}
 
-	// These do not change any more once ctx is done.
-	last    *GroupStatus
-	cause   error // why it stopped
+// An ending is how a group stopped. It does not change any more once the group's ctx is done.
+type ending struct {
+	last    GroupStatus
+	cause   error
 	refusal error // what requests are answered
 }
 
@@ -112,7 +115,7 @@ func (g *Group) Status() GroupStatus {
 		return <-answer
 	}
 	<-g.ctx.Done() // the loop is ending
-	return *g.last
+	return g.end.last
 }
 
 // ID is the group's.
@@ -133,10 +136,10 @@ func (g *Group) Close() error {
 	g.look(func() { g.halt(ErrClosed) })
 	<-g.ctx.Done()
 	g.host.release(g)
-	if g.cause == ErrClosed {
-		return nil
+	if err := g.Err(); err != ErrClosed {
+		return err
 	}
-	return g.cause
+	return nil
 }
 
 // fail stops the group by itself, for the reason err.
@@ -178,7 +181,7 @@ func (g *Group) handle(e *event) {
 	if g.halted {
 		switch {
 		case e.kind.asks():
-			g.reply(e.ticket, answer{err: g.refusal})
+			g.reply(e.ticket, answer{err: g.end.refusal})
 		case e.kind == eventLook:
 			e.call()
 		}
@@ -241,17 +244,15 @@ func (g *Group) halt(cause error) {
 	if g.halted {
 		return
 	}
-	g.halted, g.cause, g.refusal = true, cause, cause
+	g.end, g.halted = &ending{last: g.status(), cause: cause, refusal: cause}, true
 	if cause != ErrClosed {
-		g.refusal = because(ErrNotApplied, cause)
+		g.end.refusal = because(ErrNotApplied, cause)
 		g.log(slog.LevelError, "group stopped", errAttr(cause))
 	} else {
 		g.log(slog.LevelInfo, "group closed")
 	}
 	g.replica.Close()
 	g.replica.Pump() // the answers
-	last := g.status()
-	g.last = &last
 	g.resign()
 	g.retrack(tracked{ignored: g.tracked.ignored, contradictions: g.tracked.contradictions})
 	g.hold(-g.held)
@@ -263,8 +264,8 @@ func (g *Group) halt(cause error) {
 }
 
 func (g *Group) status() GroupStatus {
-	if g.last != nil {
-		return *g.last
+	if g.halted {
+		return g.end.last
 	}
 	return GroupStatus{Status: g.replica.Status(), Applied: g.replica.AppliedIndex(), SnapshotError: g.failure}
 }

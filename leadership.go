@@ -58,7 +58,7 @@ func (g *Group) publish() {
 }
 
 // resign shows that this member has stopped.
-func (g *Group) resign() { g.announce(Leadership{Term: g.last.Term}) }
+func (g *Group) resign() { g.announce(Leadership{Term: g.end.last.Term}) }
 
 func (g *Group) announce(now Leadership) {
 	before := g.leadership.Load()

@@ -13,7 +13,7 @@ func (g *Group) Settled(ctx context.Context, at Index) (GroupStatus, error) {
 		s := g.Status()
 		switch {
 		case g.Err() != nil:
-			return s, g.refusal
+			return s, g.end.refusal
 		case s.MembersIndex >= at && !s.Changing && len(s.Members.Joining) == 0:
 			return s, nil
 		case ctx.Err() != nil:

@@ -38,7 +38,7 @@ func (g *Group) request(ctx context.Context, e event) (Result, error) {
 	if !g.loop.mail.put(e) {
 		g.host.tickets.Put(t)
 		<-g.ctx.Done() // the loop is ending
-		return Result{}, g.refusal
+		return Result{}, g.end.refusal
 	}
 	select {
 	case a := <-t.answer:
@@ -77,8 +77,8 @@ func (g *Group) answer(id uint64, r Result, err error) {
 		panic(fmt.Sprintf("consensus: group %d: request %#x was answered twice, or never made", g.id, id))
 	}
 	delete(g.tickets, id)
-	if err != nil && g.halted && g.cause != ErrClosed {
-		err = because(err, g.cause)
+	if err != nil && g.halted && g.end.cause != ErrClosed {
+		err = because(err, g.end.cause)
 	}
 	g.reply(t, answer{result: r, err: err})
 }
