@@ -73,20 +73,22 @@ type Paxos struct {
 	services []service // those that we help from storage
 
 	// Who leads, and when.
-	peers    []peer   // the other members, by id
-	leader   NodeID   // of promised, if it has spoken
-	election election // election.go
-	leaseTo  Ballot   // to which leader we granted a lease, and
-	leaseEnd Instant  // until when we honour it
-	quiet    bool     // the leader has asked for quiet, and we have agreed
-	calling  bool     // we were woken, and the leader may not know
-	ticked   bool     // Tick has told the time
-	phase    phase    // of our own ballot
-	now      Instant  // as Tick told it last
-	draws    uint64   // how many random numbers were drawn
+	peers       []peer   // the other members, by id
+	leader      NodeID   // of promised, if it has spoken
+	election    election // election.go
+	leaseTo     Ballot   // to which leader we granted a lease, and
+	leaseEnd    Instant  // until when we honour it
+	quiet       bool     // the leader has asked for quiet, and we have agreed
+	calling     bool     // we were woken, and the leader may not know
+	ticked      bool     // Tick has told the time
+	phase       phase    // of our own ballot
+	steppedDown reason   // why we led no longer, last time
+	now         Instant  // as Tick told it last
+	draws       uint64   // how many random numbers were drawn
 
 	// What Ready has to do.
 	dirty     bool
+	received  bool             // adopt is not our own
 	replies   []Message        // they wait for the disk
 	early     []Message        // they do not
 	committed []Entry          // what was given out last
@@ -95,7 +97,6 @@ type Paxos struct {
 	snapshots []Message
 	truncate  Slot                    // if not 0, the next write must truncate here first
 	adopt     *consensus.SnapshotMeta // to be adopted by the next write
-	received  bool                    // it is not our own
 	adoptSeq  uint64                  // the write that adopted the one before
 	written   consensus.State         // as of the last write
 	seq       uint64                  // the last write issued
@@ -104,8 +105,7 @@ type Paxos struct {
 
 	proposer // of our own ballot
 
-	steppedDown reason  // why we led no longer, last time
-	refused     refusal // the last ballot that we refused
+	refused refusal // the last ballot that we refused
 
 	contradictions, ignored uint64
 }
