@@ -24,7 +24,9 @@ import "time"
 //	}
 type Engine interface {
 	// Tick tells the engine what time it is: the host's monotonic clock, read after the messages
-	// of this round arrived. All timers run on it, and fire only here. It never goes back.
+	// of this round arrived. All timers run on it, and fire only here. It never goes back. Of the time since
+	// the last call timers count a heartbeat interval at most, so a host calls it at least that often; leases
+	// count all of it.
 	Tick(now Instant)
 	// Wake tells the time after a while in which there was no Tick, because Status.Quiet allowed that. heard
 	// is when the leader's host was last known to be alive. No timer counts the time slept as a silence.

@@ -12,8 +12,8 @@ import "time"
 type Rounds struct {
 	Last      uint64  // the round begun last; 0: none
 	Confirmed uint64  // the last one that a quorum has acknowledged
-	QuorumAt  Instant // when that one began: a quorum followed us then
-	Resumed   Instant // when the group was woken last: nobody was asked to follow before
+	QuorumAt  Instant // when that one began, by the host's clock: a quorum followed us then
+	followed  Instant // when it was confirmed, or when we began to ask, by our timers
 
 	open  []openRound // begun and not confirmed, oldest first
 	reads []openRead  // the oldest first
@@ -35,9 +35,9 @@ type openRead struct {
 // that: it waits.
 const maxRounds = 64
 
-// Reset begins a leadership, at the time now.
+// Reset begins a leadership, at the time now by our timers.
 func (r *Rounds) Reset(now Instant) {
-	*r = Rounds{QuorumAt: now, Resumed: now, open: r.open[:0], reads: r.reads[:0]}
+	*r = Rounds{followed: now, open: r.open[:0], reads: r.reads[:0]}
 }
 
 // End ends it: the reads that wait are appended to done, with an error.
@@ -53,7 +53,7 @@ func (r *Rounds) End(done []Read) []Read {
 func (r *Rounds) Ask(id uint64) { r.reads = append(r.reads, openRead{id: id}) }
 
 // Assign gives the reads that are new the index commit and the next round, and reports whether that is
-// to begin now. While a lease lasts, until the instant lease, they need none.
+// to begin now. While a lease lasts, until the instant lease, they need none. Both are of the host's clock.
 func (r *Rounds) Assign(commit Index, now, lease Instant) (begin bool) {
 	k := len(r.reads)
 	for k > 0 && r.reads[k-1].round == 0 {
@@ -72,7 +72,7 @@ func (r *Rounds) Assign(commit Index, now, lease Instant) (begin bool) {
 	return !leased
 }
 
-// Begin begins a round and returns its number.
+// Begin begins a round, at the time now by the host's clock, and returns its number.
 func (r *Rounds) Begin(now Instant) uint64 {
 	r.Last++
 	if len(r.open) == maxRounds {
@@ -85,22 +85,22 @@ func (r *Rounds) Begin(now Instant) uint64 {
 // Release gives back the memory of rounds and reads. There must be none: see Idle.
 func (r *Rounds) Release() { r.open, r.reads = nil, nil }
 
-// Resume goes on after quiet. A leader that has asked nobody for a while must not step down because
-// nobody answered. But that it slept confirms nothing: a lease lasts from QuorumAt on, as before.
-func (r *Rounds) Resume(now Instant) { r.Resumed = now }
+// Resume goes on after quiet, at the time now by our timers. A leader that has asked nobody for a while must not
+// step down because nobody answered. But that it slept confirms nothing: a lease lasts from QuorumAt on, as before.
+func (r *Rounds) Resume(now Instant) { r.followed = now }
 
-// Silent is for how long a quorum could have answered, and has not.
-func (r *Rounds) Silent(now Instant) Instant { return now - max(r.QuorumAt, r.Resumed) }
+// Silent is for how long a quorum could have answered, and has not, at the time now by our timers.
+func (r *Rounds) Silent(now Instant) Instant { return now - r.followed }
 
 // Idle reports whether there is nothing that Confirm could do.
 func (r *Rounds) Idle() bool { return len(r.open) == 0 && len(r.reads) == 0 }
 
-// Confirm notes that a quorum has acknowledged the rounds up to number, and appends the reads that are
-// safe now to done.
-func (r *Rounds) Confirm(number uint64, done []Read) []Read {
+// Confirm notes that a quorum has acknowledged the rounds up to number, at the time now by our timers, and appends
+// the reads that are safe now to done.
+func (r *Rounds) Confirm(number uint64, now Instant, done []Read) []Read {
 	k := 0
 	for ; k < len(r.open) && r.open[k].number <= number; k++ {
-		r.Confirmed, r.QuorumAt = r.open[k].number, r.open[k].began
+		r.Confirmed, r.QuorumAt, r.followed = r.open[k].number, r.open[k].began, now
 	}
 	r.open = r.open[:copy(r.open, r.open[k:])]
 	for k = 0; k < len(r.reads) && r.reads[k].round != 0 && r.reads[k].round <= r.Confirmed; k++ {

@@ -17,9 +17,9 @@ func TestReadsShareARoundThatBeginsAfterThem(t *testing.T) {
 	require.True(t, r.Assign(7, 11, 0))
 	require.False(t, r.Assign(8, 11, 0), "none is new")
 	r.Begin(11)
-	require.Empty(t, r.Confirm(1, nil), "that round began before they came")
+	require.Empty(t, r.Confirm(1, 0, nil), "that round began before they came")
 	require.Equal(t, Instant(10), r.QuorumAt)
-	require.Equal(t, []Read{{ID: 1, Index: 7}, {ID: 2, Index: 7}}, r.Confirm(2, nil))
+	require.Equal(t, []Read{{ID: 1, Index: 7}, {ID: 2, Index: 7}}, r.Confirm(2, 0, nil))
 	require.True(t, r.Idle())
 	require.Equal(t, Instant(11), r.QuorumAt)
 }
@@ -29,13 +29,14 @@ func TestALeaseLastsFromWhenItsRoundBegan(t *testing.T) {
 	r.Reset(5)
 	require.Zero(t, r.Lease(time.Second), "nobody has confirmed anything")
 	r.Begin(10)
-	r.Confirm(1, nil)
+	r.Confirm(1, 6, nil)
+	require.Equal(t, Instant(2), r.Silent(8), "by timers, which stood still for a while")
 	end := r.Lease(8)
 	require.Equal(t, Instant(10+7), end)
 	require.Zero(t, r.Lease(0))
 	r.Ask(1)
 	require.False(t, r.Assign(3, end-1, end), "no round is needed")
-	require.Equal(t, []Read{{ID: 1, Index: 3, Until: end}}, r.Confirm(1, nil))
+	require.Equal(t, []Read{{ID: 1, Index: 3, Until: end}}, r.Confirm(1, 0, nil))
 	r.Ask(2)
 	require.True(t, r.Assign(3, end, end))
 }
@@ -61,7 +62,7 @@ func TestRoundsAreBounded(t *testing.T) {
 	waiting, round := r.Waiting()
 	require.Equal(t, 1, waiting)
 	require.Zero(t, round)
-	r.Confirm(2*maxRounds, nil)
+	r.Confirm(2*maxRounds, 0, nil)
 	require.True(t, r.Assign(1, 1, 0))
 }
 
@@ -85,7 +86,7 @@ func TestARoundConfirmsNoReadThatCameLater(t *testing.T) {
 			case 2:
 				r.Begin(0)
 			default:
-				for _, x := range r.Confirm(rapid.Uint64Range(0, r.Last).Draw(t, "agreed"), nil) {
+				for _, x := range r.Confirm(rapid.Uint64Range(0, r.Last).Draw(t, "agreed"), 0, nil) {
 					require.Equal(t, last+1, x.ID)
 					require.Greater(t, r.Confirmed, asked[x.ID])
 					require.GreaterOrEqual(t, uint64(x.Index), asked[x.ID])

@@ -48,7 +48,7 @@ func (p *Paxos) pledged(id NodeID, handover Ballot) bool {
 	case handover != 0 && handover == p.leaseTo:
 		return false
 	}
-	return p.now < p.leaseEnd || p.phase == leading && p.now < p.leaseUntil()
+	return p.now < p.leaseEnd || p.phase == leading && p.clock() < p.leaseUntil()
 }
 
 // grant gives the leader of b a lease, when it says that it reaches a quorum (rule G1).

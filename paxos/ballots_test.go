@@ -24,7 +24,7 @@ func (r *rig) round(answers ...said) said {
 		r.answer(x, n.p.election.round)
 	}
 	r.now = n.p.election.end
-	n.p.Tick(r.now)
+	r.tick(n.id)
 	r.pump(n)
 	return r.opinion()
 }
@@ -160,7 +160,7 @@ func TestB5TheBallotOfTheElectionIsPrepared(t *testing.T) {
 	n := r.find(1)
 	r.answer(said{2, 0, 0, false}, n.p.election.round)
 	r.now = n.p.election.end
-	n.p.Tick(r.now)
+	r.tick(n.id)
 	r.pump(n)
 	require.Len(t, r.flight(Prepare), 2)
 	require.Equal(t, r.flight(Prepare)[0].Term, r.opinion().ballot)

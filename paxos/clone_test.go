@@ -41,7 +41,7 @@ func TestTheStateTellsDifferencesApart(t *testing.T) {
 	tick := func(d Instant) func(*rig) {
 		return func(r *rig) {
 			r.now += d
-			r.p(1).Tick(r.now)
+			r.tick(1)
 		}
 	}
 	seen := map[string]string{string(base().p(1).AppendState(nil)): "nothing"}

@@ -67,7 +67,7 @@ func TestExplainSaysWhyNot(t *testing.T) {
 		r.find(1).hold = true
 		r.ask(Message{Kind: Prepare, From: 2, To: 1, Term: b(5, 2), Index: 1})
 		r.now += Instant(2 * second)
-		r.p(1).Tick(r.now)
+		r.tick(1)
 		return r
 	}
 	founding := func(t *testing.T) *rig {

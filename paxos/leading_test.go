@@ -102,7 +102,7 @@ func TestL3WhoHasNotAnsweredIsAskedAgain(t *testing.T) {
 	r.ask(promiseOf(2, mine))
 	r.now += Instant(second / 10)
 	r.drop()
-	r.p(1).Tick(r.now)
+	r.tick(1)
 	r.pump(r.find(1))
 	asked := map[NodeID]bool{}
 	for _, m := range r.flight(Prepare) {

@@ -138,7 +138,7 @@ func TestC1EverybodyIsAskedInTheEnd(t *testing.T) {
 	asked := map[NodeID]bool{}
 	for range 100 {
 		r.now += Instant(second / 10)
-		r.p(1).Tick(r.now)
+		r.tick(1)
 		r.pump(r.find(1))
 		for _, m := range r.flight(Learn) {
 			asked[m.To] = true

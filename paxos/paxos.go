@@ -83,7 +83,8 @@ type Paxos struct {
 	ticked      bool     // Tick has told the time
 	phase       phase    // of our own ballot
 	steppedDown reason   // why we led no longer, last time
-	now         Instant  // as Tick told it last
+	now         Instant  // by our timers, and
+	lag         Instant  // how far the host's clock is ahead: see Tick
 	draws       uint64   // how many random numbers were drawn
 
 	// What Ready has to do.
@@ -197,14 +198,17 @@ func (p *Paxos) load(rec consensus.Recovered) error {
 	return nil
 }
 
-// Tick takes the time, and does what has become due.
+// Tick takes the time, and does what has become due. Who was not run for a while cannot tell whether others were
+// silent, and may have their messages yet: of that time timers count an interval at most. Else the groups of a
+// host with too much to do would depose their leaders, and have even more to do.
 func (p *Paxos) Tick(now Instant) {
 	if !p.ticked {
 		p.ticked, p.now, p.began = true, now, now
 		p.leaseEnd = now + Instant(p.members().Lease) // one that we granted in an earlier life: rule G3
 		p.nextRound()
 	}
-	p.now = max(p.now, now)
+	p.lag += max(0, now-p.clock()-p.interval())
+	p.now = max(p.now, now-p.lag)
 	if p.phase == leading {
 		p.tickLeader()
 	}
@@ -218,6 +222,9 @@ func (p *Paxos) Tick(now Instant) {
 		p.dirty = true
 	}
 }
+
+// clock is the host's clock, which a leader's lease counts by.
+func (p *Paxos) clock() Instant { return p.now + p.lag }
 
 func (p *Paxos) timeout() Instant  { return Instant(p.cfg.ElectionTimeout) }
 func (p *Paxos) interval() Instant { return Instant(p.cfg.HeartbeatInterval) }

@@ -90,7 +90,7 @@ func (p *Paxos) release() {
 // quorum. The election begins a round in which nothing counts that was said before; whoever knows that
 // the leader's host is lost is not content with it any more.
 func (p *Paxos) Wake(now, heard Instant) {
-	p.now = max(p.now, now)
+	p.now = max(p.now, now-p.lag)
 	p.quiet, p.dirty = false, true
 	p.restless()
 	if p.phase == leading {
@@ -98,7 +98,7 @@ func (p *Paxos) Wake(now, heard Instant) {
 		p.beat = true
 	} else {
 		p.calling = true
-		p.election.happy = p.election.happy && p.now-heard < p.timeout()
+		p.election.happy = p.election.happy && p.clock()-heard < p.timeout()
 	}
 	p.election.round++
 	p.nextRound()

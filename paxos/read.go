@@ -18,7 +18,7 @@ func (p *Paxos) Read(id uint64) error {
 // Once we have proposed a stop-sign no read begins: acceptors who do not know it to be chosen would
 // confirm it while the next epoch already chooses.
 func (p *Paxos) beginReads() {
-	if p.commit >= p.barrier && p.stop == 0 && p.rounds.Assign(p.commit, p.now, p.leaseUntil()) {
+	if p.commit >= p.barrier && p.stop == 0 && p.rounds.Assign(p.commit, p.clock(), p.leaseUntil()) {
 		p.beat = true
 	}
 }
@@ -31,7 +31,7 @@ func (p *Paxos) beatRound(eff *consensus.Effects) {
 	}
 	p.beat = false
 	p.nextBeat = p.now + p.interval()
-	number, quiet := p.rounds.Begin(p.now), p.wantQuiet()
+	number, quiet := p.rounds.Begin(p.clock()), p.wantQuiet()
 	if quiet {
 		p.askedQuiet, p.nextBeat = number, p.now+p.patience()
 	}
@@ -83,7 +83,7 @@ func (p *Paxos) confirm() {
 			return q.flow.round
 		}
 		return 0
-	}), p.granted)
+	}), p.now, p.granted)
 }
 
 // leaseUntil is until when reads need no round (rules H1 to H4), or 0. A transfer ends the lease for the

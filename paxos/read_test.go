@@ -31,7 +31,7 @@ func TestAReadNeedsARoundThatBeganAfterIt(t *testing.T) {
 	r.elect(1)
 	r.settle()
 	r.now += Instant(second / 5)
-	r.p(1).Tick(r.now)
+	r.tick(1)
 	r.pump(r.find(1))
 	beats := r.flight(Lead)
 	r.drop()
@@ -140,12 +140,12 @@ func TestH1ALeaseIsCountedFromWhenItsRoundBegan(t *testing.T) {
 	r.drop()
 	r.read(1, 7)
 	r.now += Instant(second / 10)
-	r.p(1).Tick(r.now)
+	r.tick(1)
 	r.pump(r.find(1))
 	began := r.now
 	require.NotEmpty(t, r.flight(Lead))
 	r.now += Instant(second / 20) // what a message takes does not prolong it
-	r.p(1).Tick(r.now)
+	r.tick(1)
 	r.settle()
 	lease := Instant(second / 2)
 	require.Equal(t, began+lease-lease/8, r.p(1).leaseUntil())

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/sim/enginetest"
 )
 
 // A rig is a cluster under a test's hand: messages are delivered when the test says so, writes are
@@ -97,6 +98,9 @@ func (r *rig) start(id NodeID, rec consensus.Recovered) *testNode {
 	n.p.Tick(r.now)
 	return n
 }
+
+// tick tells a node the time.
+func (r *rig) tick(id NodeID) { enginetest.Elapse(r.p(id), r.p(id).clock(), r.now) }
 
 // restore puts a snapshot into the state machine of a node.
 func (r *rig) restore(n *testNode, meta consensus.SnapshotMeta) {
@@ -286,7 +290,7 @@ func (r *rig) pass(d time.Duration) {
 	for end := r.now + Instant(d); r.now < end; {
 		r.now += Instant(20 * time.Millisecond)
 		for _, n := range r.nodes {
-			n.p.Tick(r.now)
+			r.tick(n.id)
 			r.pump(n)
 		}
 		r.settle()

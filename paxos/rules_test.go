@@ -101,7 +101,7 @@ func TestC1WhoLacksSomethingAsksByTurns(t *testing.T) {
 	for range 12 {
 		r.drop()
 		r.now += Instant(second / 10)
-		r.p(1).Tick(r.now)
+		r.tick(1)
 		r.pump(r.find(1))
 		for _, m := range r.flight(Learn) {
 			asked[m.To]++
@@ -147,7 +147,7 @@ func TestG1OnlyALeaderThatReachesAQuorumIsGrantedALease(t *testing.T) {
 		term = term &^ maxNode
 		r.ask(Message{Kind: Lead, From: 2, To: 1, Term: term | 2, Context: 1, Flags: happy})
 		r.now += Instant(m.Lease) - 1
-		r.p(1).Tick(r.now)
+		r.tick(1)
 		r.pump(r.find(1))
 		late := Message{Kind: Prepare, From: 3, To: 1, Term: term | 3, Index: 1}
 		if happy == 0 {
@@ -156,7 +156,7 @@ func TestG1OnlyALeaderThatReachesAQuorumIsGrantedALease(t *testing.T) {
 		}
 		require.Equal(t, Nack, r.ask(late)[0].Kind)
 		r.now++
-		r.p(1).Tick(r.now)
+		r.tick(1)
 		require.Equal(t, Promise, r.ask(late)[0].Kind, "for its time and no longer")
 	}
 }
@@ -182,7 +182,7 @@ func TestH2ALeaseThatIsOverAnswersNothing(t *testing.T) {
 	r.drop()
 	r.cut = func(NodeID, NodeID) bool { return true }
 	r.now = r.p(1).leaseUntil()
-	r.p(1).Tick(r.now)
+	r.tick(1)
 	r.pump(r.find(1))
 	r.read(1, 7)
 	require.Empty(t, r.find(1).reads, "it needs a round again")

@@ -110,7 +110,7 @@ func (e *encoder) proposer(p *Paxos) {
 	e.Put(uint64(p.from), uint64(p.reported), uint64(p.below), p.promiseSeq, uint64(p.barrier), uint64(p.stop),
 		uint64(p.uncommitted), uint64(p.handover), uint64(p.transfer.to))
 	e.Flag(p.own, p.ask, p.beat, p.noLease, p.transfer.sent, p.now >= p.transfer.deadline, p.now >= p.nextBeat,
-		p.rounds.Silent(p.now) >= p.timeout(), p.now < p.leaseUntil(), p.now-p.busyAt >= p.timeout(), p.askedQuiet == p.rounds.Last)
+		p.rounds.Silent(p.now) >= p.timeout(), p.clock() < p.leaseUntil(), p.now-p.busyAt >= p.timeout(), p.askedQuiet == p.rounds.Last)
 	if p.best != nil {
 		e.log(p, p.best)
 	}

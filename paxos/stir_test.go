@@ -35,7 +35,7 @@ func (r *rig) stir(in []byte) {
 			}
 		case 11, 12:
 			r.now += Instant(x) * Instant(time.Millisecond)
-			n.p.Tick(r.now)
+			r.tick(n.id)
 			r.pump(n)
 		case 13, 14, 15, 16, 17:
 			n.p.Propose(consensus.Proposal{From: n.id, ID: uint64(r.now) + uint64(x) + 1, Data: []byte{byte(len(in)), byte(x), byte(n.id)}})

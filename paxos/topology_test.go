@@ -36,7 +36,7 @@ func (r *rig) until(phases *rand.Rand, most time.Duration, happened func() bool)
 		for _, k := range phases.Perm(len(r.nodes)) {
 			n := r.nodes[k]
 			r.now += Instant(tick) / Instant(len(r.nodes)+1)
-			n.p.Tick(r.now)
+			r.tick(n.id)
 			r.pump(n)
 			r.settle()
 		}
@@ -139,12 +139,12 @@ func TestALeaderThatLostItsQuorumFallsSilent(t *testing.T) {
 	require.NoError(t, r.p(1).Transfer(2))
 	n := r.find(1)
 	r.now += Instant(second)
-	n.p.Tick(r.now)
+	r.tick(n.id)
 	require.Equal(t, consensus.Follower, n.p.Status().Role)
 	r.drop()
 	for range 100 {
 		r.now += Instant(second / 10)
-		n.p.Tick(r.now)
+		r.tick(n.id)
 		_ = n.p.Read(9)
 		_, _ = n.p.Propose(consensus.Proposal{From: 1, ID: 2})
 		r.pump(n)

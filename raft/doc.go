@@ -75,6 +75,7 @@
 //     again, even after another restart: it keeps an entry of term 0 on disk, beyond its log, to remember that (damage.go).
 //   - A vote is refused for an election timeout after a leader was heard, whatever has happened to that
 //     leader, and likewise after a restart: leases rest on it.
+//   - Timers count no time in which the replica was not run, but leases do: see Tick.
 //   - A group that has nothing to do comes to rest (quiet.go): its replicas need no clock then, and send nothing.
 //   - A leader that cannot reach a quorum, or whose disk makes no progress, steps down, and so sends
 //     nothing that would keep others from electing.

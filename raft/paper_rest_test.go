@@ -303,7 +303,7 @@ func TestThesis62ALeaderWithoutAQuorumStepsDown(t *testing.T) {
 	round := c.raft(1).rounds.Last
 	c.Node(1).Tick(electionTimeout / 2)
 	c.echo(round, 2, 3)
-	c.Node(1).Tick(electionTimeout/2 - 1)
+	c.Node(1).Tick(electionTimeout - 1)
 	require.Equal(t, consensus.Leader, c.raft(1).role)
 	c.echo(c.raft(1).rounds.Last, 2)
 	c.Node(1).Tick(1)

@@ -88,7 +88,7 @@ func (r *Raft) release() {
 // did hear it; yet it campaigns at a random time from now on, within one timeout at the earliest if
 // the leader's host is lost.
 func (r *Raft) Wake(now, heard Instant) {
-	r.now = max(r.now, now)
+	r.now = max(r.now, now-r.lag)
 	r.quiet, r.dirty = false, true
 	r.restless()
 	if r.role == consensus.Leader {
@@ -96,7 +96,7 @@ func (r *Raft) Wake(now, heard Instant) {
 		r.beat = true
 		return
 	}
-	r.heard = max(r.heard, min(heard, r.now))
+	r.heard = max(r.heard, min(heard-r.lag, r.now))
 	r.deadline = max(r.heard, r.now-r.timeout()) + r.wait
 	r.calling = true
 }

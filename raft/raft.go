@@ -53,7 +53,8 @@ type Raft struct {
 	leader   NodeID
 	handed   Index   // given out in Effects.Committed; handed ≤ commit
 	verified Index   // our log is known to match the leader's up to here, in this term
-	now      Instant // as it told it last
+	now      Instant // by our timers, and
+	lag      Instant // how far the host's clock is ahead: see Tick
 	heard    Instant // when a leader last spoke to us, or we began
 	wait     Instant // how long without hearing from one until we campaign
 	deadline Instant // when that is over, unless we hear from a leader or give a vote

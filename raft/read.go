@@ -17,7 +17,7 @@ func (r *Raft) Read(id uint64) error {
 // beginReads gives each new read the index committed now, and begins the heartbeat round that it needs
 // at once.
 func (r *Raft) beginReads() {
-	if r.commit >= r.termStart && r.rounds.Assign(r.commit, r.now, r.leaseEnd()) {
+	if r.commit >= r.termStart && r.rounds.Assign(r.commit, r.clock(), r.leaseEnd()) {
 		r.beat = true
 	}
 }
@@ -38,7 +38,7 @@ func (r *Raft) confirm() {
 		}
 		return 0
 	}
-	r.granted = r.rounds.Confirm(min(consensus.Agreed(&c.now, at), consensus.Agreed(c.old(), at)), r.granted)
+	r.granted = r.rounds.Confirm(min(consensus.Agreed(&c.now, at), consensus.Agreed(c.old(), at)), r.now, r.granted)
 }
 
 // leaseEnd is until when reads need no round (thesis §6.4.1), or 0. Who followed us gives no vote for an

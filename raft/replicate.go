@@ -252,7 +252,7 @@ func (r *Raft) beatRound(eff *consensus.Effects) {
 	r.beat = false
 	r.nextBeat = r.now + Instant(r.cfg.HeartbeatInterval)
 	flags := consensus.Flags(0)
-	number := r.rounds.Begin(r.now)
+	number := r.rounds.Begin(r.clock())
 	if r.wantQuiet() {
 		flags, r.askedQuiet, r.nextBeat = consensus.FlagQuiet, number, r.now+r.patience()
 	}

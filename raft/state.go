@@ -42,7 +42,7 @@ func (r *Raft) AppendState(b []byte) []byte {
 	if r.role == consensus.Leader {
 		e.Put(uint64(r.termStart), r.session, uint64(r.transfer.to), uint64(r.offered))
 		e.Flag(r.beat, r.noLease, r.transfer.sent, r.now >= r.nextBeat, r.now >= r.transfer.deadline,
-			r.rounds.Silent(r.now) >= r.timeout(), r.now < r.leaseEnd(), r.now-r.writeBegan >= r.timeout(),
+			r.rounds.Silent(r.now) >= r.timeout(), r.clock() < r.leaseEnd(), r.now-r.writeBegan >= r.timeout(),
 			r.now-r.busyAt >= r.timeout(), r.askedQuiet == r.rounds.Last)
 	}
 	for i := range r.peers {

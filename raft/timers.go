@@ -2,13 +2,16 @@ package raft
 
 import "github.com/consensus-go/consensus"
 
-// Tick takes the time, and does what has become due.
+// Tick takes the time, and does what has become due. Who was not run for a while cannot tell whether others were
+// silent, and may have their messages yet: of that time timers count an interval at most. Else the groups of a
+// host with too much to do would depose their leaders, and have even more to do.
 func (r *Raft) Tick(now Instant) {
 	if !r.ticked { // voters honour a lease that they may have granted in an earlier life
 		r.ticked, r.now, r.heard, r.writeBegan = true, now, now, now
 		r.draw()
 	}
-	r.now = max(r.now, now)
+	r.lag += max(0, now-r.clock()-Instant(r.cfg.HeartbeatInterval))
+	r.now = max(r.now, now-r.lag)
 	if r.role == consensus.Leader {
 		r.tickLeader()
 	} else if r.now >= r.deadline {
@@ -36,6 +39,9 @@ func (r *Raft) tickLeader() {
 		r.transfer, r.dirty = transfer{}, true
 	}
 }
+
+// clock is the host's clock, which leases count by.
+func (r *Raft) clock() Instant { return r.now + r.lag }
 
 func (r *Raft) timeout() Instant { return Instant(r.cfg.ElectionTimeout) }
 

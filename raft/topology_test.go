@@ -167,7 +167,7 @@ func TestALeaderThatLostItsQuorumFallsSilent(t *testing.T) {
 	n.Now += electionTimeout
 	n.Input(func() {
 		require.NoError(t, r.Read(8))
-		r.Tick(n.Now)
+		enginetest.Elapse(r, n.Now-electionTimeout, n.Now)
 	})
 	c.Flush() // what it had decided to send before
 	require.Equal(t, consensus.Follower, r.role)

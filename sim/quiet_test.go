@@ -175,3 +175,43 @@ func TestQuietExtendsNoLease(t *testing.T) {
 		require.False(t, read(2))
 	})
 }
+
+// TestHostsWithTooMuchToDoKeepTheirLeadersAndComeToRest is what many groups did not do that were founded at once: their
+// hosts came round to each of them only twice in an election timeout, with the answers of a round of heartbeats two rounds
+// later. Timers that had counted all of that time would have deposed every leader, again and again.
+func TestHostsWithTooMuchToDoKeepTheirLeadersAndComeToRest(t *testing.T) {
+	everyEngine(t, trio, func(t *testing.T, g *gauge) {
+		l := g.leader()
+		g.Propose(l.ID(), "a")
+		for k := 0; !g.quiet() && k < 100; k++ {
+			arrived := len(g.Flight)
+			for _, n := range g.Nodes {
+				n.Now += enginetest.ElectionTimeout / 2
+				n.Input(func() { n.Engine.Tick(n.Now) })
+			}
+			g.Deliver(enginetest.Filter{N: arrived})
+			require.Same(t, l, g.leader())
+		}
+		require.True(t, g.quiet())
+	})
+}
+
+// TestALeaseEndsWhileItsLeaderIsNotRun: a lease is a matter of the host's clock, and not of timers.
+func TestALeaseEndsWhileItsLeaderIsNotRun(t *testing.T) {
+	m := trio
+	m.Lease = time.Duration(enginetest.ElectionTimeout)
+	everyEngine(t, m, func(t *testing.T, g *gauge) {
+		l := g.leader()
+		read := func(id uint64) bool {
+			l.Input(func() { require.NoError(t, l.Engine.Read(id)) })
+			return slices.ContainsFunc(l.Reads, func(r consensus.Read) bool { return r.ID == id })
+		}
+		for k := range uint64(3) {
+			g.until(enginetest.ElectionTimeout/2, func() bool { return false })
+			require.True(t, read(2*k))
+			l.Now += enginetest.ElectionTimeout
+			l.Input(func() { l.Engine.Tick(l.Now) })
+			require.False(t, read(2*k+1))
+		}
+	})
+}

@@ -94,10 +94,19 @@ func (n *Node) Input(f func()) {
 	n.c.check(n)
 }
 
-// Tick lets time pass.
+// Tick lets time pass, with no effects meanwhile.
 func (n *Node) Tick(d Instant) {
-	n.Now += d
-	n.Input(func() { n.Engine.Tick(n.Now) })
+	until := n.Now + d
+	n.Input(func() { Elapse(n.Engine, n.Now, until) })
+	n.Now = until
+}
+
+// Elapse lets the time of an engine pass, in as many ticks as it takes for all of it to count.
+func Elapse(e consensus.Engine, from, until Instant) {
+	for ; from < until-Heartbeat; from += Heartbeat {
+		e.Tick(from + Heartbeat)
+	}
+	e.Tick(until)
 }
 
 // pump asks for effects until there are none.

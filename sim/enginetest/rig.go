@@ -146,8 +146,8 @@ func (g *Rig) act() {
 }
 
 func (g *Rig) tick(d Instant) {
+	Elapse(g.Engine, g.Now, g.Now+d)
 	g.Now += d
-	g.Engine.Tick(g.Now)
 }
 
 // Step delivers m as it comes off the wire.
