@@ -113,6 +113,8 @@
 //     had crashed.
 //   - The commit index is written before a snapshot of one's own is adopted (flushWrite). Storage took the snapshot
 //     of an idle group for a received one, and forgot what is under it, which slow learners need.
+//   - The election is hushed while a leader asks for quiet (hush). Its questions and answers, which were still on their way,
+//     woke whoever had come to rest, and that woke the others: thousands of groups never rested on hosts that were busy.
 //
 // # Limits
 //

@@ -54,10 +54,23 @@ func (p *Paxos) wantQuiet() bool {
 func (p *Paxos) patience() Instant { return p.timeout() / 3 }
 
 // agree is a follower's part: it agrees with a leader that asks for quiet if it has learned the same, and
-// is content with it, and has nothing to do.
+// is content with it, and has nothing to do; and once the election is hushed, whose messages would wake it.
 func (p *Paxos) agree(m *Message) bool {
 	p.quiet = m.Flags&consensus.FlagQuiet != 0 && p.phase == idle && m.Commit == p.commit && (p.election.happy || !p.votes) && p.atRest()
+	if p.quiet {
+		p.hush()
+		p.quiet = p.hushed(m.From)
+	}
 	return p.quiet
+}
+
+// hush puts the next round of the election off, for as long as the leader goes on asking for quiet: it would wake
+// those who are quiet already.
+func (p *Paxos) hush() { p.election.end = max(p.election.end, p.now+p.patience()*3/2) }
+
+// hushed reports whether nobody but the leader has spoken for a while.
+func (p *Paxos) hushed(leader NodeID) bool {
+	return !slices.ContainsFunc(p.peers, func(q peer) bool { return q.id != leader && p.now-q.active < p.patience()/2 })
 }
 
 // isQuiet reports whether we need no Tick.

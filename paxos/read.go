@@ -34,6 +34,7 @@ func (p *Paxos) beatRound(eff *consensus.Effects) {
 	number, quiet := p.rounds.Begin(p.clock()), p.wantQuiet()
 	if quiet {
 		p.askedQuiet, p.nextBeat = number, p.now+p.patience()
+		p.hush()
 	}
 	for i := range p.peers {
 		m := p.compose(&eff.Early, Lead, p.peers[i].id)
