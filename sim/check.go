@@ -165,6 +165,7 @@ func (w *World) checkWrite(n *node, wr *consensus.Write) {
 		w.checkSlots(n, wr)
 		return
 	}
+	before := n.issued.Term
 	w.checkIssued(n, wr)
 	if s := wr.Snapshot; s != nil {
 		w.checkAdopt(n, wr)
@@ -173,7 +174,11 @@ func (w *World) checkWrite(n *node, wr *consensus.Write) {
 		n.slot.adopted = n.slot.adopted || n.slot.index == s.Index
 	}
 	if wr.Truncate != 0 {
-		w.checkCut(n, wr.Truncate)
+		by := before
+		if len(wr.Entries) > 0 && wr.Entries[0].Index == wr.Truncate {
+			by = max(by, wr.Entries[0].Term)
+		}
+		w.checkCut(n, wr.Truncate, by)
 		n.log.cut(wr.Truncate)
 	}
 	for i := range wr.Entries {
@@ -182,7 +187,7 @@ func (w *World) checkWrite(n *node, wr *consensus.Write) {
 			continue // no entry of the log
 		}
 		if t := n.log.at(e.Index); t != nil && *t != e.Term {
-			w.checkCut(n, e.Index)
+			w.checkCut(n, e.Index, max(before, e.Term))
 		}
 		*n.log.put(e.Index) = e.Term
 		w.checkMatching(n, e)
@@ -206,10 +211,11 @@ func (w *World) checkMatching(n *node, e *consensus.Entry) {
 	}
 }
 
-// checkCut is when n cuts its log off before index i. What is committed it must keep, but for what was
-// committed in a later term than its own: a leader of an earlier term, which may not have the entry, is
-// still obeyed by those who have not heard of the later one, and they were not counted.
-func (w *World) checkCut(n *node, i consensus.Index) {
+// checkCut is when n cuts its log off before index i, in the term by or a later one. What is committed it must keep, but
+// for what was committed in a later term than its own: a leader of an earlier term, which may not have the entry, is
+// still obeyed by those who have not heard of the later one, and they were not counted. Between two writes n may hear of
+// several terms, one after the other: its own is then no earlier than it was before, and than that of what it puts there.
+func (w *World) checkCut(n *node, i consensus.Index, by consensus.Term) {
 	w.mark(MarkTruncation)
 	st := n.replica.Status()
 	if st.Role == consensus.Leader && i < n.log.end() {
@@ -219,7 +225,7 @@ func (w *World) checkCut(n *node, i consensus.Index) {
 		return // it has no use for what follows a hole, and votes for nobody before it has all of it again
 	}
 	for ; i < n.log.end() && i <= w.ghost.committed(); i++ {
-		if d := w.ghost.chosen.at(i); d != nil && n.termAt(i) == d.term && d.by <= n.issued.Term && i > n.base.Index {
+		if d := w.ghost.chosen.at(i); d != nil && n.termAt(i) == d.term && d.by <= by && i > n.base.Index {
 			w.fail("state machine safety", "node %d cuts off the entry of term %d at %d, which is committed", n.id, d.term, i)
 			return
 		}

@@ -39,6 +39,7 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 		{paxos.New, sim.PaxosRules, sim.Upheaval, 43749, "a witness trimmed under a snapshot that was not durable"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 280, "damage below the stop-sign of one's own epoch: damaged_stop_sign.txt"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 321, "damage below the stop-sign of one's own epoch: damaged_stop_sign.txt"},
+		{raft.New, sim.RaftRules, sim.Hoarder, 713, "none: the check took the term in which a round ends for that of all who were obeyed in it"},
 		{paxos.New, sim.PaxosRules, sim.Crashes, 241, "TestAProposalThatIsLearnedByValueCountsNoLonger"},
 	} {
 		r, err := sim.Simulate(sim.Options{Protocol: x.protocol, Rules: x.rules, Profile: x.profile, Seed: x.seed})
