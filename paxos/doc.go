@@ -53,15 +53,16 @@
 //	               the sender has come to rest, too
 //	Elect          the election's heartbeat. Context: the round; 0 from one who has no part in it and hears nobody
 //	ElectReply     Context: the round. Term: the sender's own ballot. Leader: which it believes to lead. Flags: FlagHappy
-//	Learn          Ranges: the slots wanted
-//	LearnReply     Entries: chosen values. Context: the incarnation of the store that asked
+//	Learn          Ranges: the slots wanted. Context: how many bytes of them
+//	LearnReply     Entries: chosen values. Context: the incarnation of the store that asked. Next: where the answer goes on
+//	               in another message; 0: that was all
 //	EpochSealed    the epoch that you act in has ended
 //	TakeOver       campaign at once
 //	EpochSnapshot  the header of a snapshot. Index: its last slot. Data: the epoch's record; none in the founding epoch
 //
 // Accept and Lead may overtake the sender's own write (consensus.Effects.Early). A leader has promised its
-// ballot durably before it leads, in a reserved ballot, too. All other messages claim something about
-// the sender's disk, and wait.
+// ballot durably before it leads, in a reserved ballot, too. So may a Learn, once its sender has entered its epoch
+// durably. All other messages claim something about the sender's disk, and wait.
 //
 // # Design
 //

@@ -109,7 +109,9 @@ func (p *Paxos) follow(m *Message) {
 }
 
 // catchUp asks for what we lack, as long as somebody has it. What is missing may be on its way, so
-// that it waits for a heartbeat interval first, and between two questions.
+// that it waits for a heartbeat interval first, and for two between questions that were in vain. Once a question is
+// answered in full the next one follows at once, while the disk still writes that answer, but has written the
+// one before. It asks for twice as much: so that a link that is slower than our patience is not flooded.
 func (p *Paxos) catchUp() {
 	wanted := max(p.heard, p.missing())
 	if wanted <= p.commit { // nearly always
@@ -119,12 +121,20 @@ func (p *Paxos) catchUp() {
 	if p.askAt == 0 {
 		p.askAt = p.now + p.interval()
 	}
-	if p.now >= p.askAt {
+	if p.now >= p.askAt && p.durable >= p.askedSeq {
+		if !p.isAnswered() {
+			p.credit = 0
+		}
+		p.credit = min(max(2*p.credit, p.cfg.MaxMessageSize), p.cfg.MaxInflight)
 		p.askFor(p.source(), wanted)
 		p.asks++
-		p.askAt = p.now + 2*p.interval()
+		p.askAt, p.askedSeq, p.answerEnd = p.now+2*p.interval(), p.seq, 0
 	}
 }
+
+// isAnswered reports whether we have learned all that our last question was answered with. The messages of
+// an answer may change places.
+func (p *Paxos) isAnswered() bool { return p.answerEnd != 0 && p.commit >= p.answerEnd }
 
 // source is whom to ask: by turns, all who have said that they have learned more than we have, and then, for
 // one turn, anybody. Who said it may have no more than a witness has, and who has it need not have told us: a
@@ -171,8 +181,15 @@ func (p *Paxos) missing() Slot {
 // mostAsked is how many ranges a question names.
 const mostAsked = 16
 
+// askFor asks for what we lack up to wanted. That need not wait for the disk, but for our epoch: were it forgotten in
+// a crash, the answer would be of a later one (rule S9).
 func (p *Paxos) askFor(from NodeID, wanted Slot) {
-	m := p.reply(Learn, from)
+	list := &p.early
+	if p.enterSeq > p.durable {
+		list = &p.replies
+	}
+	m := p.compose(list, Learn, from)
+	m.Context = uint64(p.credit)
 	for s := p.commit + 1; s <= wanted && len(m.Ranges) < mostAsked; s++ {
 		c := p.log.at(s)
 		if c.e != nil && c.learned {
@@ -190,8 +207,8 @@ func (p *Paxos) askFor(from NodeID, wanted Slot) {
 	}
 }
 
-// onLearn answers with what is chosen, as far as the asker's epoch goes (rule S9): what it wants and
-// we have compacted is read from storage, or it gets our snapshot.
+// onLearn answers with what is chosen, as far as the asker's epoch goes (rule S9) and its credit: what it
+// wants and we have compacted is read from storage, or it gets our snapshot.
 func (p *Paxos) onLearn(m *Message) {
 	if len(m.Ranges) == 0 {
 		return
@@ -210,26 +227,40 @@ func (p *Paxos) onLearn(m *Message) {
 	if !p.settled() {
 		end = min(end, p.commit) // what we hold above is of an epoch whose beginning is damaged here
 	}
-	var es []Entry
-	size := 0
+	var a *Message
+	left, room := p.credits(m), 0
 	for _, r := range m.Ranges {
 		for s := r.First; s <= min(r.Last, end); s++ {
 			c := p.log.at(s)
 			if c.e == nil || !c.learned {
 				continue
 			}
-			if size += c.e.Size(); len(es) > 0 && size > p.cfg.MaxMessageSize {
-				break
+			size := c.e.Size()
+			switch {
+			case a == nil:
+				a, room = p.teach(m.From, m.Incarnation), p.cfg.MaxMessageSize
+			case size > left:
+				return
+			case size > room:
+				a.Next = s
+				a, room = p.teach(m.From, m.Incarnation), p.cfg.MaxMessageSize
 			}
+			left, room = left-size, room-size
 			e := *c.e
 			e.Term = Chosen
-			es = append(es, e)
+			a.Entries = append(a.Entries, e)
 		}
 	}
-	if len(es) > 0 {
-		a := p.reply(LearnReply, m.From)
-		a.Context, a.Entries = m.Incarnation, es
-	}
+}
+
+// credits is how many bytes a question may be answered with. Any answer holds an entry.
+func (p *Paxos) credits(m *Message) int { return int(min(m.Context, uint64(p.cfg.MaxInflight))) }
+
+// teach is an answer to a store that asked.
+func (p *Paxos) teach(to NodeID, incarnation uint64) *Message {
+	a := p.reply(LearnReply, to)
+	a.Context = incarnation
+	return a
 }
 
 // onLearnReply takes in what is chosen. Nothing of an epoch that we have not entered: with it we
@@ -241,6 +272,9 @@ func (p *Paxos) onLearnReply(m *Message) {
 		return
 	}
 	before := p.commit
+	if n := len(m.Entries); n > 0 && m.Next == 0 {
+		p.answerEnd = m.Entries[n-1].Index
+	}
 	for i := range m.Entries {
 		e := &m.Entries[i]
 		if p.stopAt != 0 && e.Index > p.stopAt {
@@ -250,9 +284,13 @@ func (p *Paxos) onLearnReply(m *Message) {
 	}
 	p.advance()
 	p.complete()
-	if p.commit > before {
+	switch {
+	case p.commit == before:
+	case p.isAnswered():
 		p.asks--
 		p.askAt = p.now // go on at once, with whoever helps
+	default:
+		p.askAt = p.now + 2*p.interval() // the rest of the answer is on the way
 	}
 	if p.commit < m.Commit && p.commit > before {
 		p.hint = source{id: m.From, commit: m.Commit}
@@ -260,7 +298,7 @@ func (p *Paxos) onLearnReply(m *Message) {
 	}
 }
 
-// Fetched sends what storage had for a learner: all of it is chosen. It ends with the stop-sign of
+// Fetched sends what storage had for a learner: all of it is chosen. An answer ends with the stop-sign of
 // the learner's epoch.
 func (p *Paxos) Fetched(f consensus.Fetch, es []Entry, err error) {
 	p.dirty = true
@@ -273,13 +311,13 @@ func (p *Paxos) Fetched(f consensus.Fetch, es []Entry, err error) {
 		p.sendSnapshot(x)
 		return
 	}
-	m := p.reply(LearnReply, f.To)
-	m.Context = x.incarnation
+	m := p.teach(f.To, x.incarnation)
 	m.Entries = make([]Entry, 0, len(es))
 	for i := range es {
 		e := es[i]
 		e.Term = Chosen
 		m.Entries = append(m.Entries, e)
+		x.left -= e.Size()
 		if e.Kind != consensus.EntryMembers {
 			continue
 		}
@@ -290,5 +328,9 @@ func (p *Paxos) Fetched(f consensus.Fetch, es []Entry, err error) {
 		if s.number > x.epoch {
 			return
 		}
+	}
+	if next := es[len(es)-1].Index + 1; x.left > 0 && next <= f.Hi {
+		m.Next = next
+		p.fetchFor(x, next)
 	}
 }

@@ -66,11 +66,14 @@ type Paxos struct {
 	trimTo    Slot // a witness may trim its log up to here, says the leader
 
 	// Learning from others, and helping them.
-	heard    Slot      // somebody said that it has learned everything up to here
-	hint     source    // who knows more, though it may be no member
-	askAt    Instant   // when to ask for what we lack; 0: we lack nothing
-	asks     uint64    // how often we have asked in vain
-	services []service // those that we help from storage
+	heard     Slot      // somebody said that it has learned everything up to here
+	hint      source    // who knows more, though it may be no member
+	askAt     Instant   // when to ask for what we lack; 0: we lack nothing
+	asks      uint64    // how often we have asked in vain
+	askedSeq  uint64    // the last write issued when we asked last
+	credit    int       // how many bytes we asked for, and
+	answerEnd Slot      // the last slot of the answer; 0: we do not know it yet
+	services  []service // those that we help from storage
 
 	// Who leads, and when.
 	peers    []peer   // the other members, by id
@@ -97,6 +100,7 @@ type Paxos struct {
 	adopt     *consensus.SnapshotMeta // to be adopted by the next write
 	received  bool                    // it is not our own
 	adoptSeq  uint64                  // the write that adopted the one before
+	enterSeq  uint64                  // the write that entered the epoch in effect
 	written   consensus.State         // as of the last write
 	seq       uint64                  // the last write issued
 	durable   uint64                  // the last write finished; durable ≤ seq

@@ -8,6 +8,7 @@ type service struct {
 	incarnation uint64 // of its store, and
 	epoch       uint64 // of its promise, as it asked
 	fetching    bool   // storage reads for it
+	left        int    // how many bytes more it is sent before it asks again
 	sending     bool   // our snapshot is on its way
 }
 
@@ -23,7 +24,7 @@ func (p *Paxos) service(to NodeID) *service {
 	return nil
 }
 
-// serve has storage read slots from first on for the learner that sent m, one request at a time.
+// serve has storage read slots from first on for the learner that sent m, one question at a time.
 func (p *Paxos) serve(m *Message, first Slot) {
 	x := p.service(m.From)
 	if x == nil {
@@ -36,8 +37,13 @@ func (p *Paxos) serve(m *Message, first Slot) {
 	if x.fetching || x.sending {
 		return
 	}
-	x.incarnation, x.epoch, x.fetching = m.Incarnation, epochOf(m.Promised), true
-	p.fetch = append(p.fetch, consensus.Fetch{To: m.From, Lo: first, Hi: p.log.base, MaxBytes: p.cfg.MaxMessageSize})
+	x.incarnation, x.epoch, x.left = m.Incarnation, epochOf(m.Promised), p.credits(m)
+	p.fetchFor(x, first)
+}
+
+func (p *Paxos) fetchFor(x *service, first Slot) {
+	x.fetching = true
+	p.fetch = append(p.fetch, consensus.Fetch{To: x.to, Lo: first, Hi: p.log.base, MaxBytes: p.cfg.MaxMessageSize})
 }
 
 // sendSnapshot has our newest snapshot streamed. A witness has none that anybody could use.

@@ -171,8 +171,8 @@ func ordered(rs []Range) bool {
 }
 
 // meet notes what every message tells of its sender: its store, and how much it has learned. Of
-// another store than before we know nothing. An Accept or a Lead may be ahead of its sender's disk, and
-// its Floor is not about the sender.
+// another store than before we know nothing. An Accept, a Lead or a Learn may be ahead of its sender's disk, and
+// their Floor is not about the sender.
 func (p *Paxos) meet(m *Message) {
 	q := p.peer(m.From)
 	if q == nil {
@@ -186,7 +186,7 @@ func (p *Paxos) meet(m *Message) {
 	}
 	q.commit, p.heard = max(q.commit, m.Commit), max(p.heard, m.Commit)
 	p.dirty = p.dirty || p.heard > p.commit
-	if m.Kind != Accept && m.Kind != Lead {
+	if m.Kind != Accept && m.Kind != Lead && m.Kind != Learn {
 		q.held, q.floor = max(q.held, m.Commit), max(q.floor, m.Floor)
 	}
 }

@@ -23,7 +23,7 @@ func compacted(t *testing.T) *rig {
 
 // wants has a node with that promise ask node 1 for slots, and returns what node 1 wants done.
 func (r *rig) wants(from NodeID, promise Ballot, slots Range) (eff consensus.Effects) {
-	r.p(1).Step(&Message{Kind: Learn, From: from, To: 1, Group: 1, Incarnation: store(from), Promised: promise, Ranges: []Range{slots}})
+	r.p(1).Step(&Message{Kind: Learn, From: from, To: 1, Group: 1, Incarnation: store(from), Promised: promise, Context: 4 << 20, Ranges: []Range{slots}})
 	return r.effects()
 }
 

@@ -40,6 +40,7 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 		{paxos.New, sim.PaxosRules, sim.Churn, 280, "damage below the stop-sign of one's own epoch: damaged_stop_sign.txt"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 321, "damage below the stop-sign of one's own epoch: damaged_stop_sign.txt"},
 		{paxos.New, sim.PaxosRules, sim.Crashes, 241, "TestAProposalThatIsLearnedByValueCountsNoLonger"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 682, "TestC1TheNextQuestionGoesOutWhileTheDiskWrites: the messages of an answer change places"},
 	} {
 		r, err := sim.Simulate(sim.Options{Protocol: x.protocol, Rules: x.rules, Profile: x.profile, Seed: x.seed})
 		require.NoError(t, err)
