@@ -19,12 +19,14 @@
 //	proposer.go    phase 1: what may have been chosen, and what must be proposed
 //	leader.go      phase 2: proposing, counting votes, sending
 //	learner.go     how one comes to know what is chosen
+//	catchup.go     asking for what one lacks
+//	teach.go       answering, from memory, from storage, or with a snapshot
 //	election.go    who takes a ballot
 //	epoch.go       configurations, and how one follows another
 //	change.go      ending an epoch
 //	read.go        read rounds and leases
 //	quiet.go       how a group comes to rest, and wakes
-//	snapshot.go    helping learners from storage, adopting snapshots, a witness's trimming
+//	snapshot.go    adopting snapshots, a witness's trimming
 //	salvage.go     what is left of a log whose quorum is lost
 //	log.go         the slots in memory
 //	ready.go       the rules
