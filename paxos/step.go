@@ -9,6 +9,9 @@ func (p *Paxos) Step(m *Message) {
 		return
 	}
 	p.quiet, p.dirty = false, p.dirty || m.Kind != Accepted // see onAccepted
+	if epochOf(m.Promised) > epochOf(p.promised) {
+		p.advance() // what came before m, perhaps in the same batch, may have been the way there
+	}
 	p.meet(m)
 	switch m.Kind {
 	case Learn:

@@ -1,0 +1,44 @@
+package paxos
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// How members get into the next epoch, and how soon they vote in it. No time passes in these tests, so that
+// nothing can wait for a timer.
+
+// late has node 1 end an epoch and lead the next one. Node 2 has voted for the stop-sign, and both the last
+// that is said in the old epoch and the first of the new one are in flight to it. Node 3 is cut off.
+func late(t *testing.T) *rig {
+	r := newRig(t, bound(3))
+	r.elect(1)
+	r.settle()
+	r.cut = func(from, to NodeID) bool { return from == 3 || to == 3 }
+	r.change(1, bound(3))
+	r.settle(func(m *Message) bool { return in(0)(*m) && (m.Kind == Accept || m.Kind == Accepted) })
+	require.Equal(t, uint64(1), r.p(1).epoch().number)
+	return r
+}
+
+// A host steps all that has arrived, and asks only then what follows from it.
+func TestTheWayIntoAnEpochAndItsFirstProposalMayComeInOneBatch(t *testing.T) {
+	r := late(t)
+	n := r.find(2)
+	for _, m := range r.net {
+		if m.To == n.id {
+			n.p.Step(&m)
+		}
+	}
+	r.drop()
+	r.pump(n)
+	require.Equal(t, pack(1, 1, 1), n.p.promised)
+	require.Empty(t, r.flight(Learn), "nothing was missed")
+	require.Len(t, r.flight(Accepted), 1)
+}
+
+// in reports of a message whether its sender is in that epoch.
+func in(epoch uint64) func(Message) bool {
+	return func(m Message) bool { return epochOf(m.Promised) == epoch }
+}
