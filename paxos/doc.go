@@ -83,7 +83,8 @@
 //   - The first leader of an epoch leads only once its promise of the reserved ballot is durable. So no ballot is
 //     led with in two lives, and its Accepts need no rule of their own.
 //   - Retransmission has no timer of its own: whoever answers heartbeats and has acknowledged nothing for two
-//     intervals is sent again what it lacks. What is chosen it asks for itself, of anybody who knows.
+//     intervals is sent again what it lacks, and whoever enters the epoch late at once, as it has ignored the
+//     first proposals (sendAgain). What is chosen it asks for itself, of anybody who knows.
 //   - A group that has nothing to do comes to rest (quiet.go): its replicas need no clock then, and send nothing.
 //   - A leader that reaches no quorum for an election timeout, or whose disk makes no progress, steps down. While it
 //     leads it counts as happy; one lost message deposes nobody, as an answer counts for two rounds.

@@ -1,6 +1,7 @@
 package paxos
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,7 +39,34 @@ func TestTheWayIntoAnEpochAndItsFirstProposalMayComeInOneBatch(t *testing.T) {
 	require.Len(t, r.flight(Accepted), 1)
 }
 
+func TestWhoEntersAnEpochLateIsSentAgainAtOnceWhatItHasIgnored(t *testing.T) {
+	for name, lost := range map[string]bool{"the last word of the old epoch is overtaken": false, "or lost": true} {
+		r := late(t)
+		if lost {
+			r.net = slices.DeleteFunc(r.net, in(0))
+		} else {
+			r.settle(func(m *Message) bool { return m.Kind != Learn && in(1)(*m) })
+		}
+		require.Equal(t, Slot(1), r.p(1).commit, name)
+		r.settle()
+		require.Equal(t, []string{"members", "noop"}, r.find(2).applied, name)
+		require.Equal(t, Slot(2), r.p(1).commit, name)
+	}
+}
+
 // in reports of a message whether its sender is in that epoch.
 func in(epoch uint64) func(Message) bool {
 	return func(m Message) bool { return epochOf(m.Promised) == epoch }
+}
+
+// Whatever may have been ignored is sent again once. If that is lost, too, it is as with anything that is lost.
+func TestItIsSentAgainOnce(t *testing.T) {
+	r := late(t)
+	r.settle(func(m *Message) bool { return m.To != 2 || m.Kind != Accept })
+	require.Len(t, r.flight(Accept), 2, "the second as node 2 has said that it is in the epoch")
+	r.drop()
+	for range 3 {
+		r.ask(Message{Kind: ElectReply, From: 2, To: 1, Promised: pack(1, 1, 1)})
+		require.Empty(t, r.flight(Accept))
+	}
 }

@@ -130,6 +130,7 @@ type peer struct {
 	kind        consensus.MemberKind
 	incarnation uint64  // of the store that it spoke for last; 0: it has not spoken
 	counted     bool    // its vote counts: it is an elector, and that store was admitted
+	entered     bool    // it has said that it is in our epoch
 	active      Instant // when it spoke last
 	commit      Slot    // it has learned everything up to here, and
 	held        Slot    // has that on its disk up to here; held ≤ commit

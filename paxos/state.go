@@ -115,7 +115,7 @@ func (e *encoder) proposer(p *Paxos) {
 func (e *encoder) peer(p *Paxos, q *peer) {
 	e.Put(uint64(q.id), q.incarnation, uint64(q.commit), uint64(q.held), uint64(q.floor))
 	e.Put(q.reply.round, uint64(q.reply.ballot), uint64(q.reply.leader), uint64(q.reply.promised))
-	e.Flag(q.reply.happy, q.promise.done)
+	e.Flag(q.entered, q.reply.happy, q.promise.done)
 	e.Put(uint64(q.promise.next), uint64(q.promise.unknown))
 	if p.phase != leading {
 		return
@@ -126,5 +126,5 @@ func (e *encoder) peer(p *Paxos, q *peer) {
 		e.Put(uint64(x.first), uint64(x.last), uint64(x.bytes))
 		e.Flag(p.overdue(&x))
 	}
-	e.Flag(f.late, f.agreed == p.rounds.Last)
+	e.Flag(f.late, f.missed, f.agreed == p.rounds.Last)
 }

@@ -187,6 +187,9 @@ func (p *Paxos) meet(m *Message) {
 		*q = peer{id: q.id, kind: q.kind, incarnation: m.Incarnation, active: p.now, flow: f}
 		q.counted = p.members().Votes(q.id) && p.admits(q.id, m.Incarnation)
 	}
+	if !q.entered && epochOf(m.Promised) == epochOf(p.promised) {
+		q.entered, q.flow.missed, p.dirty = true, true, true
+	}
 	q.commit, p.heard = max(q.commit, m.Commit), max(p.heard, m.Commit)
 	p.dirty = p.dirty || p.heard > p.commit
 	if m.Kind != Accept && m.Kind != Lead && m.Kind != Learn {

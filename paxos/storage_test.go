@@ -70,6 +70,7 @@ func TestC2AQuestionThatCannotBeAnsweredIsNot(t *testing.T) {
 
 func TestASnapshotOfWhatIsLearnedIsNotWanted(t *testing.T) {
 	r := compacted(t)
+	r.ask(Message{Kind: ElectReply, From: 3, To: 1, Promised: pack(1, 2, 3)}) // it is in our epoch
 	before := r.p(1).AppendState(nil)
 	r.ask(Message{Kind: EpochSnapshot, From: 3, To: 1, Promised: pack(1, 2, 3), Index: 2, Data: next(1).Data})
 	require.Equal(t, before, r.p(1).AppendState(nil))
