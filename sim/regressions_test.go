@@ -26,6 +26,7 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 		{paxos.New, sim.PaxosRules, sim.Churn, 1013002, "TestS9AnAnswerIsForTheStoreThatAsked"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 3002031, "TestL5AnAcceptIsDoneWhenAllOfItIsAnswered"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 2006911, "TestANewVoterIsBoundToTheStoreThatAnsweredLast"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 20249, "TestANewVoterIsBoundToTheStoreThatAnsweredLast"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 2001648, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 2010845, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
 		{paxos.New, sim.PaxosRules, sim.Swarm, 2006084, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
