@@ -176,6 +176,25 @@ func TestAJoinedNodeBecomesAVoterByAChange(t *testing.T) {
 	})
 }
 
+// TestAChangeWaitsForNoTimer: messages and disks take no time here, and all that arrives at once is one batch.
+func TestAChangeWaitsForNoTimer(t *testing.T) {
+	for _, protocol := range []consensus.NewEngine{raft.New, paxos.New} {
+		inBubble(t, consensus.GroupConfig{Protocol: protocol}, func(c *cluster) {
+			leader := c.leader()
+			c.propose(leader, "a")
+			with := three.Clone()
+			with.Learners = []consensus.NodeID{4}
+			for _, members := range []consensus.Members{with, three, with, three, with, three} {
+				began := time.Now()
+				_, err := leader.group.Change(background, members, leader.group.Status().MembersIndex)
+				require.NoError(t, err)
+				c.propose(leader, "b")
+				require.Zero(t, time.Since(began))
+			}
+		})
+	}
+}
+
 // TestAReplicaThatCannotKeepUpTakesInNoMore proposes twice what may wait to be applied, while the
 
 // state machine of a follower is stuck, and then while that of the leader is.

@@ -49,7 +49,7 @@ func (p *Paxos) admissible(m *Members) error {
 			if id == p.cfg.ID || p.members().Votes(id) {
 				continue
 			}
-			if q := p.peer(id); q == nil || q.flow.store == 0 {
+			if q := p.peer(id); q == nil || !q.isKnown() {
 				return &consensus.ConfigError{Field: "Members.Voters", Value: fmt.Sprint(id), Reason: "a new voter must be a learner first, and have been heard from"}
 			}
 		}
@@ -105,9 +105,13 @@ func (p *Paxos) heir(m *Members) NodeID {
 	return best
 }
 
-// bind returns m with every elector bound to its store: the one it was bound to before or, if it
-// is new, the one that has answered our latest heartbeat: a message of a store that was wiped since may come
-// later. Founders have promised.
+// isKnown reports whether we know which store is q's: the one that spoke last has also answered our latest
+// heartbeat. Of two that have spoken either may be the one that is there no more: it was wiped, or a message of
+// its was late. A voter bound to that one could not vote.
+func (q *peer) isKnown() bool { return q.flow.store != 0 && q.flow.store == q.incarnation }
+
+// bind returns m with every elector bound to its store: the one it was bound to before or, if it is new, the one
+// that is known. Founders have promised.
 func (p *Paxos) bind(m Members) Members {
 	return m.Bind(p.members(), func(id NodeID) uint64 {
 		switch q := p.peer(id); {
@@ -133,7 +137,7 @@ func (p *Paxos) amend() {
 		return
 	}
 	for _, id := range m.Joining {
-		if q := p.peer(id); q.incarnation != 0 && q.commit >= p.commit {
+		if p.peer(id).commit >= p.commit {
 			next := m.Clone()
 			next.Joining = slices.DeleteFunc(next.Joining, func(x NodeID) bool { return x == id })
 			next.Voters = append(next.Voters, id)

@@ -19,12 +19,14 @@
 //	proposer.go    phase 1: what may have been chosen, and what must be proposed
 //	leader.go      phase 2: proposing, counting votes, sending
 //	learner.go     how one comes to know what is chosen
+//	catchup.go     asking for what one lacks
+//	teach.go       answering, from memory, from storage, or with a snapshot
 //	election.go    who takes a ballot
 //	epoch.go       configurations, and how one follows another
 //	change.go      ending an epoch
 //	read.go        read rounds and leases
 //	quiet.go       how a group comes to rest, and wakes
-//	snapshot.go    helping learners from storage, adopting snapshots, a witness's trimming
+//	snapshot.go    adopting snapshots, a witness's trimming
 //	salvage.go     what is left of a log whose quorum is lost
 //	log.go         the slots in memory
 //	ready.go       the rules
@@ -53,15 +55,16 @@
 //	               the sender has come to rest, too
 //	Elect          the election's heartbeat. Context: the round; 0 from one who has no part in it and hears nobody
 //	ElectReply     Context: the round. Term: the sender's own ballot. Leader: which it believes to lead. Flags: FlagHappy
-//	Learn          Ranges: the slots wanted
-//	LearnReply     Entries: chosen values. Context: the incarnation of the store that asked
+//	Learn          Ranges: the slots wanted. Context: how many bytes of them
+//	LearnReply     Entries: chosen values. Context: the incarnation of the store that asked. Next: where the answer goes on
+//	               in another message; 0: that was all
 //	EpochSealed    the epoch that you act in has ended
 //	TakeOver       campaign at once
 //	EpochSnapshot  the header of a snapshot. Index: its last slot. Data: the epoch's record; none in the founding epoch
 //
 // Accept and Lead may overtake the sender's own write (consensus.Effects.Early). A leader has promised its
-// ballot durably before it leads, in a reserved ballot, too. All other messages claim something about
-// the sender's disk, and wait.
+// ballot durably before it leads, in a reserved ballot, too. So may a Learn, once its sender has entered its epoch
+// durably. All other messages claim something about the sender's disk, and wait.
 //
 // # Design
 //
@@ -80,7 +83,8 @@
 //   - The first leader of an epoch leads only once its promise of the reserved ballot is durable. So no ballot is
 //     led with in two lives, and its Accepts need no rule of their own.
 //   - Retransmission has no timer of its own: whoever answers heartbeats and has acknowledged nothing for two
-//     intervals is sent again what it lacks. What is chosen it asks for itself, of anybody who knows.
+//     intervals is sent again what it lacks, and whoever enters the epoch late at once, as it has ignored the
+//     first proposals (sendAgain). What is chosen it asks for itself, of anybody who knows.
 //   - Timers count no time in which the replica was not run, but leases do: see Tick.
 //   - A group that has nothing to do comes to rest (quiet.go): its replicas need no clock then, and send nothing.
 //   - A leader that reaches no quorum for an election timeout, or whose disk makes no progress, steps down. While it

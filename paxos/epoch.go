@@ -181,6 +181,7 @@ func (p *Paxos) enter(x epoch) {
 	}
 	p.unknown = p.unknown[:0]
 	p.raise(pack(x.number, 0, 0), reasonEpoch)
+	p.enterSeq = p.seq + 1
 	p.seatPeers()
 	p.resetElection()
 	if p.cfg.ID == x.initial && !p.isStranger() {

@@ -18,6 +18,7 @@ type flow struct {
 	agreed uint64 // the last one in which it agreed to be quiet
 	toldOf Slot   // how much it was told to be chosen
 	late   bool   // it answers, and something should have been acknowledged long ago
+	missed bool   // it has just said that it is in our epoch: what it was sent before it may have ignored
 
 	store    uint64 // the incarnation that has answered the latest round, whatever arrived since, and
 	answered uint64 // that round
@@ -236,18 +237,24 @@ func (p *Paxos) sendAccepts(eff *consensus.Effects) {
 	}
 }
 
-// sendAgain sends what was sent long ago and never acknowledged: of each Accept only those slots that
-// are not chosen, and that q has not voted in. What is chosen q asks for itself.
+// sendAgain sends what was never acknowledged, and was sent long ago or in vain: of each Accept only those
+// slots that are not chosen, and that q has not voted in. What is chosen q asks for itself.
+//
+// Whoever has not entered our epoch ignores our Accepts (rule S9). We send them all the same, as most members enter
+// in time; so what left before q said that it is in our epoch may have been in vain. Nothing that leaves later is: q
+// says it of its disk, and never goes back. So when q first says it all of that is sent again, once an epoch, and
+// only what the network loses waits for two intervals.
 func (p *Paxos) sendAgain(q *peer, eff *consensus.Effects) {
 	f := &q.flow
-	if !f.late {
+	if !f.late && !f.missed {
 		return
 	}
-	f.late = false
+	all := f.missed
+	f.late, f.missed = false, false
 	seat := p.seat(q.id)
 	kept := f.sent[:0]
 	for _, x := range f.sent {
-		if !p.overdue(&x) {
+		if !all && !p.overdue(&x) {
 			kept = append(kept, x)
 			continue
 		}

@@ -338,21 +338,33 @@ func TestI20WhatIsQueuedIsBounded(t *testing.T) {
 	require.LessOrEqual(t, len(eff.Fetch), 50, "one request at a time for each")
 }
 
-func TestI20ABatchOfWantedSlotsFitsIntoAMessage(t *testing.T) {
+func TestI20AnAnswerIsOfMessagesAndNoLongerThanWhatMayBeUnderWay(t *testing.T) {
 	r := one(t)
-	r.p(1).cfg.MaxMessageSize = 200
+	r.p(1).cfg.MaxMessageSize, r.p(1).cfg.MaxInflight = 200, 500
 	var es []Entry
 	for s := Slot(1); s <= 20; s++ {
 		es = append(es, command(s, Chosen, "0123456789"))
 	}
 	r.ask(learnReply(2, 20, es...))
 	out := r.ask(Message{Kind: Learn, From: 3, To: 1, Promised: b(2, 2), Ranges: []Range{{First: 1, Last: 20}}})
-	require.Len(t, out, 1)
-	size := 0
-	for i := range out[0].Entries {
-		size += out[0].Entries[i].Size()
+	require.Len(t, out, 3)
+	next, total := Slot(1), 0
+	for i, m := range out {
+		size := 0
+		for i := range m.Entries {
+			require.Equal(t, next, m.Entries[i].Index)
+			size += m.Entries[i].Size()
+			next++
+		}
+		require.LessOrEqual(t, size, 200)
+		total += size
+		if i < 2 {
+			require.Equal(t, next, m.Next, "the answer goes on")
+		}
 	}
-	require.LessOrEqual(t, size, 200)
+	require.Zero(t, out[2].Next)
+	require.LessOrEqual(t, total, 500)
+	require.Greater(t, total, 400)
 }
 
 // A leader whose disk is slower than a quorum of others must not take in more than it can write.

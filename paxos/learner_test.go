@@ -109,7 +109,7 @@ func TestC2BelowTheFloorThereIsStorageAndThenASnapshot(t *testing.T) {
 	p.Compacted(consensus.SnapshotMeta{Index: 2, Config: []byte("x")})
 	r.pump(r.find(1))
 	ask := func() consensus.Effects {
-		m := Message{Kind: Learn, From: 3, To: 1, Group: 1, Incarnation: store(3), Term: b(2, 2), Promised: b(2, 2), Ranges: []Range{{First: 1, Last: 2}}}
+		m := Message{Kind: Learn, From: 3, To: 1, Group: 1, Incarnation: store(3), Term: b(2, 2), Promised: b(2, 2), Context: 4 << 20, Ranges: []Range{{First: 1, Last: 2}}}
 		p.Step(&m)
 		var eff consensus.Effects
 		p.Ready(&eff)
@@ -118,14 +118,57 @@ func TestC2BelowTheFloorThereIsStorageAndThenASnapshot(t *testing.T) {
 	eff := ask()
 	require.Equal(t, []consensus.Fetch{{To: 3, Lo: 1, Hi: 2, MaxBytes: 256 << 10}}, eff.Fetch)
 	p.Fetched(eff.Fetch[0], []Entry{command(1, b(2, 2), "a")}, nil)
-	eff.Reset()
-	p.Ready(&eff)
+	eff = r.effects()
 	require.Equal(t, Chosen, eff.Messages[0].Entries[0].Term)
-	eff = ask()
+	require.Equal(t, Slot(2), eff.Messages[0].Next, "storage is read on, unasked")
+	require.Equal(t, []consensus.Fetch{{To: 3, Lo: 2, Hi: 2, MaxBytes: 256 << 10}}, eff.Fetch)
 	p.Fetched(eff.Fetch[0], nil, consensus.ErrCompacted)
-	eff.Reset()
-	p.Ready(&eff)
-	require.Equal(t, Slot(2), eff.Snapshots[0].Index)
+	require.Equal(t, Slot(2), r.effects().Snapshots[0].Index)
+	p.SnapshotSent(3, nil)
+
+	p.cfg.MaxInflight = 1
+	eff = ask()
+	p.Fetched(eff.Fetch[0], []Entry{command(1, b(2, 2), "a")}, nil)
+	eff = r.effects()
+	require.Zero(t, eff.Messages[0].Next, "that was as much as may be under way")
+	require.Empty(t, eff.Fetch)
+}
+
+// A learner does not wait for its disk to ask for more, and never has more than two answers to write.
+func TestC1TheNextQuestionGoesOutWhileTheDiskWrites(t *testing.T) {
+	r := one(t)
+	n := r.find(1)
+	n.hold = true
+	chosen := func(s, next Slot) []Message {
+		r.ask(Message{Kind: LearnReply, From: 3, To: 1, Term: b(2, 2), Entries: []Entry{command(s, Chosen, "v")}, Commit: 9, Next: next})
+		return r.flight(Learn)
+	}
+	require.Empty(t, chosen(2, 0), "an answer's messages may change places")
+	asked := chosen(1, 2)
+	require.Len(t, asked, 1)
+	require.Equal(t, []Range{{First: 3, Last: 9}}, asked[0].Ranges)
+	require.EqualValues(t, 256<<10, asked[0].Context)
+	require.Empty(t, chosen(3, 0), "two answers are to be written")
+	r.persist(n)
+	r.pump(n)
+	asked = r.flight(Learn)
+	require.Len(t, asked, 1)
+	require.EqualValues(t, 512<<10, asked[0].Context, "the answer before was whole")
+	r.pass(second)
+	require.EqualValues(t, 256<<10, r.p(1).credit, "nothing came")
+}
+
+// Were our epoch forgotten in a crash, we would learn slots of an epoch that we are not in.
+func TestS9AQuestionWaitsUntilItsEpochIsDurable(t *testing.T) {
+	r := one(t)
+	n := r.find(1)
+	n.hold = true
+	r.ask(Message{Kind: LearnReply, From: 3, To: 1, Term: b(2, 2), Entries: []Entry{sign(1, Chosen, 1, bound(3))}, Commit: 9})
+	require.Equal(t, uint64(1), epochOf(n.p.promised))
+	require.Empty(t, r.flight(Learn))
+	r.persist(n)
+	require.Len(t, r.flight(Learn), 1)
+	require.Equal(t, n.p.promised, r.flight(Learn)[0].Promised)
 }
 
 // Who knows may not have told us: a learner speaks to the leader alone, and who said that it knows may be a witness, that

@@ -66,11 +66,14 @@ type Paxos struct {
 	trimTo    Slot // a witness may trim its log up to here, says the leader
 
 	// Learning from others, and helping them.
-	heard    Slot      // somebody said that it has learned everything up to here
-	hint     source    // who knows more, though it may be no member
-	askAt    Instant   // when to ask for what we lack; 0: we lack nothing
-	asks     uint64    // how often we have asked in vain
-	services []service // those that we help from storage
+	heard     Slot      // somebody said that it has learned everything up to here
+	hint      source    // who knows more, though it may be no member
+	askAt     Instant   // when to ask for what we lack; 0: we lack nothing
+	asks      uint64    // how often we have asked in vain
+	askedSeq  uint64    // the last write issued when we asked last
+	credit    int       // how many bytes we asked for, and
+	answerEnd Slot      // the last slot of the answer; 0: we do not know it yet
+	services  []service // those that we help from storage
 
 	// Who leads, and when.
 	peers       []peer   // the other members, by id
@@ -99,6 +102,7 @@ type Paxos struct {
 	truncate  Slot                    // if not 0, the next write must truncate here first
 	adopt     *consensus.SnapshotMeta // to be adopted by the next write
 	adoptSeq  uint64                  // the write that adopted the one before
+	enterSeq  uint64                  // the write that entered the epoch in effect
 	written   consensus.State         // as of the last write
 	seq       uint64                  // the last write issued
 	durable   uint64                  // the last write finished; durable ≤ seq
@@ -127,6 +131,7 @@ type peer struct {
 	kind        consensus.MemberKind
 	incarnation uint64  // of the store that it spoke for last; 0: it has not spoken
 	counted     bool    // its vote counts: it is an elector, and that store was admitted
+	entered     bool    // it has said that it is in our epoch
 	active      Instant // when it spoke last
 	commit      Slot    // it has learned everything up to here, and
 	held        Slot    // has that on its disk up to here; held ≤ commit

@@ -326,7 +326,10 @@ func (r *rig) ask(m Message) []Message {
 	if m.Promised == 0 {
 		m.Promised = m.Term
 	}
-	if m.Kind == LearnReply {
+	switch m.Kind {
+	case Learn:
+		m.Context = 4 << 20
+	case LearnReply:
 		m.Context = store(m.To)
 	}
 	n.p.Step(&m)

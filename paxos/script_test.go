@@ -118,6 +118,8 @@ func showMessage(m *Message) string {
 		fmt.Fprintf(&b, " round=%d ballot=%s leader=%s", m.Context, show(m.Term), show(m.Leader))
 	case EpochSnapshot:
 		fmt.Fprintf(&b, " at=%d", m.Index)
+	case Learn:
+		b.WriteString(set("bytes", Slot(m.Context)))
 	case LearnReply: // of the store that asked, nearly always
 	default:
 		b.WriteString(set("round", Slot(m.Context)) + set("floor", m.Floor))

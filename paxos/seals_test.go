@@ -250,7 +250,9 @@ func TestS9EpochsOfOthersAreAnsweredOnlyToThoseInThem(t *testing.T) {
 		r.ask(m)
 		require.Equal(t, answered, len(r.flight(EpochSealed)) > 0, "%v", kind)
 	}
-	require.Empty(t, r.ask(Message{Kind: EpochSealed, From: 2, To: 1, Promised: pack(1, 1, 1)}), "we know")
+	sealed := Message{Kind: EpochSealed, From: 2, To: 1, Promised: pack(1, 1, 1)}
+	r.ask(sealed) // its sender has entered our epoch, and is sent what it may have missed
+	require.Empty(t, r.ask(sealed), "we know")
 }
 
 func TestS9AnEpochThatHasEndedIsAskedAfter(t *testing.T) {

@@ -2,61 +2,6 @@ package paxos
 
 import "github.com/consensus-go/consensus"
 
-// A service is a learner that we help from storage: what it wants is no longer in memory.
-type service struct {
-	to          NodeID
-	incarnation uint64 // of its store, and
-	epoch       uint64 // of its promise, as it asked
-	fetching    bool   // storage reads for it
-	sending     bool   // our snapshot is on its way
-}
-
-// maxServices is how many learners are helped at once.
-const maxServices = 16
-
-func (p *Paxos) service(to NodeID) *service {
-	for i := range p.services {
-		if p.services[i].to == to {
-			return &p.services[i]
-		}
-	}
-	return nil
-}
-
-// serve has storage read slots from first on for the learner that sent m, one request at a time.
-func (p *Paxos) serve(m *Message, first Slot) {
-	x := p.service(m.From)
-	if x == nil {
-		if len(p.services) == maxServices {
-			p.services = append(p.services[:0], p.services[1:]...)
-		}
-		p.services = append(p.services, service{to: m.From})
-		x = &p.services[len(p.services)-1]
-	}
-	if x.fetching || x.sending {
-		return
-	}
-	x.incarnation, x.epoch, x.fetching = m.Incarnation, epochOf(m.Promised), true
-	p.fetch = append(p.fetch, consensus.Fetch{To: m.From, Lo: first, Hi: p.log.base, MaxBytes: p.cfg.MaxMessageSize})
-}
-
-// sendSnapshot has our newest snapshot streamed. A witness has none that anybody could use.
-func (p *Paxos) sendSnapshot(x *service) {
-	if p.cfg.Witness || p.snapshot.Index == 0 {
-		return
-	}
-	x.sending = true
-	m := p.compose(&p.snapshots, EpochSnapshot, x.to)
-	m.Index, m.Data = p.snapshot.Index, p.snapshot.Config
-}
-
-// SnapshotSent learns that the stream has ended. A learner that still lacks something asks again.
-func (p *Paxos) SnapshotSent(to NodeID, err error) {
-	if x := p.service(to); x != nil {
-		x.sending = false
-	}
-}
-
 // onSnapshot adopts a snapshot that is in storage already, if it goes further than what we have
 // learned. It holds only what is chosen, so that it is welcome from anybody; one of a later epoch
 // enters that epoch. Our promise within an epoch it never touches.

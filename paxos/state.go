@@ -49,9 +49,9 @@ func cloneMessages(dst, src []Message) []Message {
 func (p *Paxos) AppendState(b []byte) []byte {
 	e := encoder{consensus.StateEncoder{B: b}}
 	e.Put(uint64(p.cfg.ID), p.incarnation, uint64(p.promised), uint64(p.commit), uint64(p.handed), uint64(p.watermark), uint64(p.stopAt),
-		uint64(p.snapshot.Index), uint64(p.truncate), uint64(p.written.Term), p.seq, p.durable, p.draws, p.asks, uint64(p.trimTo), uint64(p.heard))
+		uint64(p.snapshot.Index), uint64(p.truncate), uint64(p.written.Term), p.seq, p.durable, p.draws, p.asks, uint64(p.credit), uint64(p.answerEnd), uint64(p.trimTo), uint64(p.heard))
 	e.Put(uint64(p.phase), uint64(p.leader), uint64(p.leaseTo), uint64(p.hint.id), uint64(p.hint.commit))
-	e.Flag(p.quiet, p.calling, p.ticked, p.dirty, p.adopt != nil, p.received, p.adoptSeq > p.durable, p.stuck(), p.now < p.leaseEnd, p.askAt != 0, p.now >= p.askAt)
+	e.Flag(p.quiet, p.calling, p.ticked, p.dirty, p.adopt != nil, p.received, p.adoptSeq > p.durable, p.enterSeq > p.durable, p.askedSeq > p.durable, p.stuck(), p.now < p.leaseEnd, p.askAt != 0, p.now >= p.askAt)
 	e.ranges(p.unknown)
 	for i := range p.epochs {
 		e.Bytes(p.epochs[i].encode())
@@ -63,7 +63,7 @@ func (p *Paxos) AppendState(b []byte) []byte {
 		e.peer(p, &p.peers[i])
 	}
 	for _, x := range p.services {
-		e.Put(uint64(x.to), x.incarnation, x.epoch)
+		e.Put(uint64(x.to), x.incarnation, x.epoch, uint64(x.left))
 		e.Flag(x.fetching, x.sending)
 	}
 	e.Effects(p.granted, p.fetch, p.replies, p.early, p.snapshots)
@@ -120,7 +120,7 @@ func (e *encoder) proposer(p *Paxos) {
 func (e *encoder) peer(p *Paxos, q *peer) {
 	e.Put(uint64(q.id), q.incarnation, uint64(q.commit), uint64(q.held), uint64(q.floor))
 	e.Put(q.reply.round, uint64(q.reply.ballot), uint64(q.reply.leader), uint64(q.reply.promised))
-	e.Flag(q.reply.happy, q.promise.done)
+	e.Flag(q.entered, q.reply.happy, q.promise.done)
 	e.Put(uint64(q.promise.next), uint64(q.promise.unknown))
 	if p.phase != leading {
 		return
@@ -131,5 +131,5 @@ func (e *encoder) peer(p *Paxos, q *peer) {
 		e.Put(uint64(x.first), uint64(x.last), uint64(x.bytes))
 		e.Flag(p.overdue(&x))
 	}
-	e.Flag(f.late, f.agreed == p.rounds.Last)
+	e.Flag(f.late, f.missed, f.agreed == p.rounds.Last)
 }

@@ -9,6 +9,9 @@ func (p *Paxos) Step(m *Message) {
 		return
 	}
 	p.quiet, p.dirty = false, p.dirty || m.Kind != Accepted // see onAccepted
+	if epochOf(m.Promised) > epochOf(p.promised) {
+		p.advance() // what came before m, perhaps in the same batch, may have been the way there
+	}
 	p.meet(m)
 	switch m.Kind {
 	case Learn:
@@ -171,8 +174,8 @@ func ordered(rs []Range) bool {
 }
 
 // meet notes what every message tells of its sender: its store, and how much it has learned. Of
-// another store than before we know nothing. An Accept or a Lead may be ahead of its sender's disk, and
-// its Floor is not about the sender.
+// another store than before we know nothing. An Accept, a Lead or a Learn may be ahead of its sender's disk, and
+// their Floor is not about the sender.
 func (p *Paxos) meet(m *Message) {
 	q := p.peer(m.From)
 	if q == nil {
@@ -184,9 +187,12 @@ func (p *Paxos) meet(m *Message) {
 		*q = peer{id: q.id, kind: q.kind, incarnation: m.Incarnation, active: p.now, flow: f}
 		q.counted = p.members().Votes(q.id) && p.admits(q.id, m.Incarnation)
 	}
+	if !q.entered && epochOf(m.Promised) == epochOf(p.promised) {
+		q.entered, q.flow.missed, p.dirty = true, true, true
+	}
 	q.commit, p.heard = max(q.commit, m.Commit), max(p.heard, m.Commit)
 	p.dirty = p.dirty || p.heard > p.commit
-	if m.Kind != Accept && m.Kind != Lead {
+	if m.Kind != Accept && m.Kind != Lead && m.Kind != Learn {
 		q.held, q.floor = max(q.held, m.Commit), max(q.floor, m.Floor)
 	}
 }

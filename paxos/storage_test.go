@@ -23,7 +23,7 @@ func compacted(t *testing.T) *rig {
 
 // wants has a node with that promise ask node 1 for slots, and returns what node 1 wants done.
 func (r *rig) wants(from NodeID, promise Ballot, slots Range) (eff consensus.Effects) {
-	r.p(1).Step(&Message{Kind: Learn, From: from, To: 1, Group: 1, Incarnation: store(from), Promised: promise, Ranges: []Range{slots}})
+	r.p(1).Step(&Message{Kind: Learn, From: from, To: 1, Group: 1, Incarnation: store(from), Promised: promise, Context: 4 << 20, Ranges: []Range{slots}})
 	return r.effects()
 }
 
@@ -70,6 +70,7 @@ func TestC2AQuestionThatCannotBeAnsweredIsNot(t *testing.T) {
 
 func TestASnapshotOfWhatIsLearnedIsNotWanted(t *testing.T) {
 	r := compacted(t)
+	r.ask(Message{Kind: ElectReply, From: 3, To: 1, Promised: pack(1, 2, 3)}) // it is in our epoch
 	before := r.p(1).AppendState(nil)
 	r.ask(Message{Kind: EpochSnapshot, From: 3, To: 1, Promised: pack(1, 2, 3), Index: 2, Data: next(1).Data})
 	require.Equal(t, before, r.p(1).AppendState(nil))
@@ -165,19 +166,28 @@ func TestS9WhoLostAStopSignTeachesNothingAboveIt(t *testing.T) {
 	require.Empty(t, r.ask(Message{Kind: Learn, From: 3, To: 1, Term: b(2, 3), Ranges: []Range{{First: 1, Last: 9}}}))
 }
 
-// A message of a store that was wiped since may arrive after those of its successor. It is the one that has answered the
-// latest heartbeat that a newcomer is bound to.
+// A message of a store that was wiped since may arrive after those of its successor, and the successor may speak long before
+// it answers a heartbeat, as it is in an earlier epoch. A newcomer is bound to the one that does both, and so to none before.
 func TestANewVoterIsBoundToTheStoreThatAnsweredLast(t *testing.T) {
 	r := newRig(t, bound(3), 4)
 	r.elect(1)
 	r.settle()
 	r.change(1, Members{Voters: ids(3), Learners: []NodeID{4}})
 	r.pass(second)
+	refused := func(spoke uint64) {
+		require.Equal(t, spoke, r.p(1).peer(4).incarnation)
+		_, err := r.p(1).Change(consensus.Proposal{From: 1, ID: 9}, Members{Voters: ids(4)}, r.p(1).epoch().opening())
+		var config *consensus.ConfigError
+		require.ErrorAs(t, err, &config)
+	}
 	late := Message{Kind: LeadReply, From: 4, To: 1, Group: 1, Incarnation: store(4), Term: r.p(1).promised, Promised: r.p(1).promised, Context: r.p(1).rounds.Last}
 	r.pump(r.start(4, consensus.Recovered{Incarnation: 999}))
+	r.p(1).Step(&Message{Kind: Learn, From: 4, To: 1, Group: 1, Incarnation: 999, Ranges: []Range{{First: 1, Last: 2}}})
+	refused(999)
 	r.pass(second)
 	r.p(1).Step(&late)
-	require.Equal(t, store(4), r.p(1).peer(4).incarnation)
+	refused(store(4))
+	r.pass(second)
 	r.change(1, Members{Voters: ids(4)})
 	x, err := decodeEpoch(r.p(1).log.at(r.p(1).stop).e.Data)
 	require.NoError(t, err)

@@ -233,7 +233,7 @@ func (r *Raft) admissible(m *Members) error {
 			if id == r.cfg.ID || r.config().now.Votes(id) {
 				continue
 			}
-			if p := r.peer(id); p == nil || p.store == 0 {
+			if p := r.peer(id); p == nil || !p.isKnown() {
 				return &consensus.ConfigError{Field: "Members.Voters", Value: fmt.Sprint(id), Reason: "a new voter must be a learner first, and have been heard from"}
 			}
 		}
@@ -272,9 +272,13 @@ func (r *Raft) keepsState(m *Members) bool {
 	}) >= r.commit
 }
 
-// bind returns m with every elector bound to its store: the one it was bound to before or, if it
-// is new, the one that has answered our latest heartbeat: a message of a store that was wiped since may come
-// later. Founders have voted.
+// isKnown reports whether we know which store is p's: the one that spoke last has also answered our latest
+// heartbeat. Of two that have spoken either may be the one that is there no more: it was wiped, or a message of
+// its was late. A voter bound to that one could not vote.
+func (p *peer) isKnown() bool { return p.store != 0 && p.store == p.incarnation }
+
+// bind returns m with every elector bound to its store: the one it was bound to before or, if it is new, the one
+// that is known. Founders have voted.
 func (r *Raft) bind(m Members) Members {
 	return m.Bind(&r.config().now, func(id NodeID) uint64 {
 		switch p := r.peer(id); {
@@ -322,7 +326,7 @@ func (r *Raft) completeChange() {
 		return
 	}
 	for _, id := range c.now.Joining {
-		if p := r.peer(id); p.incarnation != 0 && p.match >= r.commit {
+		if p := r.peer(id); p.isKnown() && p.match >= r.commit {
 			m := c.now.Clone()
 			m.Joining = slices.DeleteFunc(m.Joining, func(x NodeID) bool { return x == id })
 			m.Voters = append(m.Voters, id)

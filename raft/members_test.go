@@ -188,17 +188,25 @@ func TestAnyMembershipCanBeReached(t *testing.T) {
 	})
 }
 
-// A message of a store that was wiped since may arrive after those of its successor. It is the one that has answered the
-// latest heartbeat that a newcomer is bound to.
+// A message of a store that was wiped since may arrive after those of its successor, and the successor may speak before it
+// answers a heartbeat. A newcomer is bound to the one that does both, and so to none before.
 func TestANewVoterIsBoundToTheStoreThatAnsweredLast(t *testing.T) {
 	c := led(t, Members{Voters: []NodeID{1, 2, 3}, Learners: []NodeID{4}})
 	r := c.raft(1)
 	c.Beat(1)
-	for _, answer := range []struct{ store, round uint64 }{{4, 1}, {999, r.rounds.Last}, {4, 1}} {
-		m := Message{Kind: HeartbeatReply, From: 4, To: 1, Incarnation: answer.store, Term: r.term, Context: answer.round}
+	four := Members{Voters: []NodeID{1, 2, 3, 4}}
+	for _, x := range []struct {
+		kind         consensus.Kind
+		store, round uint64
+		known        bool
+	}{
+		{HeartbeatReply, 4, 1, true}, {AppendEntriesReply, 999, 0, false}, {HeartbeatReply, 999, r.rounds.Last, true},
+		{HeartbeatReply, 4, 1, false}, {AppendEntriesReply, 999, 0, true},
+	} {
+		m := Message{Kind: x.kind, From: 4, To: 1, Incarnation: x.store, Term: r.term, Context: x.round}
 		c.Node(1).Input(func() { r.Step(&m) })
+		require.Equal(t, x.known, r.admissible(&four) == nil, "%+v", x)
 	}
-	require.Equal(t, uint64(4), r.peer(4).incarnation, "it spoke last")
-	c.change(t, Members{Voters: []NodeID{1, 2, 3, 4}})
+	c.change(t, four)
 	require.Equal(t, uint64(999), r.config().now.Incarnation(4))
 }

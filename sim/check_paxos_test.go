@@ -111,6 +111,7 @@ func TestEveryCheckOfPaxosSeesItsViolation(t *testing.T) {
 			say(w, w.f, consensus.KindPromise, func(m *consensus.Message) { m.Term += above })
 		}},
 		"a promise that hides a vote": {"honest promise", func(w world) {
+			vote(w, w.f, w.i+9, w.b, "hidden")
 			w.f.disk.state.Term += above
 			say(w, w.f, consensus.KindPromise, func(m *consensus.Message) { m.Term, m.Floor = w.b+above, w.f.disk.snapshot.Index })
 		}},

@@ -26,6 +26,7 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 		{paxos.New, sim.PaxosRules, sim.Churn, 1013002, "TestS9AnAnswerIsForTheStoreThatAsked"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 3002031, "TestL5AnAcceptIsDoneWhenAllOfItIsAnswered"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 2006911, "TestANewVoterIsBoundToTheStoreThatAnsweredLast"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 20249, "TestANewVoterIsBoundToTheStoreThatAnsweredLast"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 2001648, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 2010845, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
 		{paxos.New, sim.PaxosRules, sim.Swarm, 2006084, "TestS9WhoLostAStopSignTeachesNothingAboveIt"},
@@ -41,6 +42,7 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 		{paxos.New, sim.PaxosRules, sim.Churn, 321, "damage below the stop-sign of one's own epoch: damaged_stop_sign.txt"},
 		{raft.New, sim.RaftRules, sim.Hoarder, 713, "none: the check took the term in which a round ends for that of all who were obeyed in it"},
 		{paxos.New, sim.PaxosRules, sim.Crashes, 241, "TestAProposalThatIsLearnedByValueCountsNoLonger"},
+		{paxos.New, sim.PaxosRules, sim.Churn, 682, "TestC1TheNextQuestionGoesOutWhileTheDiskWrites: the messages of an answer change places"},
 	} {
 		r, err := sim.Simulate(sim.Options{Protocol: x.protocol, Rules: x.rules, Profile: x.profile, Seed: x.seed})
 		require.NoError(t, err)

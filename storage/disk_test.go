@@ -1,7 +1,10 @@
 package storage_test
 
 import (
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,6 +42,25 @@ func TestDiskOnTheOperatingSystemKeepsThePromisesOfStorage(t *testing.T) {
 		dir := t.TempDir()
 		return func() consensus.Storage { return openDisk(t, dir, storage.Options{FS: unsynced{storage.OS}}) }
 	})
+}
+
+func TestIdentifySaysWhoseFolderItIs(t *testing.T) {
+	dir := t.TempDir()
+	_, err := storage.Identify(dir)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left, "it makes no store of it")
+
+	d := openDisk(t, dir, storage.Options{Cluster: 7, Incarnation: 9, FS: unsynced{storage.OS}})
+	defer d.Close()
+	id, err := storage.Identify(dir)
+	require.NoError(t, err, "also while it is in use")
+	require.Equal(t, storage.Identity{Node: 1, Cluster: 7, Incarnation: 9}, id)
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "identity"), []byte("CONSENID, or so it seems"), 0o600))
+	_, err = storage.Identify(dir)
+	require.ErrorIs(t, err, storage.ErrDamaged)
 }
 
 // unsynced is a file system that leaves syncing to the operating system, where no power is cut.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+
+	"github.com/consensus-go/consensus"
 )
 
 // The identity of a folder is written once, before anything else:
@@ -48,15 +50,37 @@ func (id *identity) decode(name string, b []byte) error {
 	return nil
 }
 
+// An Identity says whose folder it is.
+type Identity struct {
+	Node        consensus.NodeID
+	Cluster     uint64 // which Options gave
+	Incarnation uint64
+}
+
+// Identify reads whose folder dir is. It opens nothing and changes nothing, so that it may be asked of any folder,
+// one that is in use, too. Of a folder that is no node's, or not there, the error is an fs.ErrNotExist.
+func Identify(dir string) (Identity, error) {
+	id, err := readIdentity(OS, dir)
+	if err != nil {
+		return Identity{}, err
+	}
+	return Identity{consensus.NodeID(id.node), id.cluster, id.incarnation}, nil
+}
+
+func readIdentity(fsys FS, dir string) (id identity, err error) {
+	name := filepath.Join(dir, identityName)
+	b, err := readFile(fsys, name)
+	if err == nil {
+		err = id.decode(name, b)
+	}
+	return id, err
+}
+
 // identify reads whose folder this is; false: it is new.
 func (d *Disk) identify() (found bool, err error) {
-	name := filepath.Join(d.dir, identityName)
-	b, err := readFile(d.o.FS, name)
+	d.id, err = readIdentity(d.o.FS, d.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
-	}
-	if err == nil {
-		err = d.id.decode(name, b)
 	}
 	if err == nil && (d.id.node != uint64(d.o.Node) || d.id.cluster != d.o.Cluster) {
 		err = fmt.Errorf("%w: %s is of node %d of cluster %#x, not of node %d of cluster %#x",

@@ -3,13 +3,16 @@
 //
 //	kv -demo [-listen host:port] [-protocol raft|paxos]
 //	kv -id 1 -peers 1=host:port,2=... -data folder -tls-cert file -tls-key file -tls-ca file [-join] ...
+//	kv -recover folder,... [-id 1 -data folder -cluster number] [-protocol raft|paxos]
 //
-// The first form runs three nodes in this process; the second, one node of a cluster. README.md
-// says more. It exits with 1 if it cannot run, and with 2 if it was called wrongly.
+// The first form runs three nodes in this process; the second, one node of a cluster; the third says what
+// is left of a cluster that has lost its majority, and makes a new one of it. README.md says more. It exits with 1
+// if it cannot run, and with 2 if it was called wrongly.
 //
 // To read it, from the bottom up: store.go, the state machine, with strings.go and keys.go, what the
 // commands do, and snapshot.go; entry.go and commands.go, how they are proposed; node.go, a replica;
-// client.go, server.go and guard.go, how clients are served; process.go, disk and network.
+// client.go, server.go and guard.go, how clients are served; process.go, disk and network; recover.go, what
+// is left when a majority is lost.
 package main
 
 import (
@@ -47,6 +50,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // serve runs what the options say until ctx is done.
 func serve(ctx context.Context, o *options, stdout io.Writer) error {
+	if o.recover != nil {
+		return recoverCluster(o, stdout)
+	}
 	if !o.demo {
 		p, err := startOne(o)
 		if err != nil {

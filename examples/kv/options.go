@@ -23,6 +23,7 @@ type options struct {
 	cert, key, ca      string
 	insecure           bool
 	metrics            string
+	recover            []string // folders
 }
 
 // parseOptions says on stderr what is wrong, with the usage.
@@ -44,6 +45,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.StringVar(&o.ca, "tls-ca", "", "the certificates of who signs nodes' certificates, a PEM `file`")
 	flags.BoolVar(&o.insecure, "insecure", false, "in place of -tls-*: no encryption, and anybody may claim to be any node")
 	flags.Uint64Var(&o.cluster, "cluster", 1, "the cluster's `number`: nodes of another are refused")
+	survivors := flags.String("recover", "", "in place of running a node: say what is left of a cluster of which a majority is lost for good, in the `folders` of all nodes that survive, as folder,folder. With -id, -data and -cluster, make it the first node of a new cluster, of another number")
 	flags.DurationVar(&o.node.timeout, "timeout", 5*time.Second, "how long a command may take before the client is told that it failed, or that nobody knows")
 	flags.DurationVar(&o.node.election, "election-timeout", time.Second, "how long nodes do without a leader before they elect one, alike on all: some ten times what a message takes there and back")
 	flags.IntVar(&o.node.snapshot, "snapshot-size", 0, "take a snapshot after so many `bytes` of commands; default 64 MiB")
@@ -53,7 +55,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
-	err := o.check(flags, *id, *peers, *members)
+	err := o.check(flags, *id, *peers, *members, *survivors)
 	if err != nil {
 		fmt.Fprintln(stderr, "kv:", err)
 		flags.Usage()
@@ -62,7 +64,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 }
 
 // check parses what flags does not, and returns the first mistake.
-func (o *options) check(flags *flag.FlagSet, id, peers, members string) (err error) {
+func (o *options) check(flags *flag.FlagSet, id, peers, members, survivors string) (err error) {
 	switch {
 	case flags.NArg() > 0:
 		return fmt.Errorf("what is %q?", flags.Arg(0))
@@ -72,8 +74,11 @@ func (o *options) check(flags *flag.FlagSet, id, peers, members string) (err err
 		return fmt.Errorf("-timeout is %v, and must be above 0", o.node.timeout)
 	case o.demo:
 		return nil
+	case survivors != "":
+		o.recover = strings.Split(survivors, ",")
+		return o.checkRecovery(flags, id)
 	case id == "" || peers == "" || o.data == "":
-		return errors.New("either -demo, or -id, -peers and -data must be given")
+		return errors.New("either -demo, or -recover, or -id, -peers and -data must be given")
 	case o.insecure == (o.cert != "" || o.key != "" || o.ca != ""):
 		return errors.New("either -tls-cert, -tls-key and -tls-ca must be given, or -insecure")
 	}
@@ -97,6 +102,25 @@ func (o *options) check(flags *flag.FlagSet, id, peers, members string) (err err
 				return fmt.Errorf("-members: %w", err)
 			}
 			o.node.members.Voters = append(o.node.members.Voters, id)
+		}
+	}
+	return nil
+}
+
+// checkRecovery wants to be told all of a new cluster's first node, or nothing.
+func (o *options) checkRecovery(flags *flag.FlagSet, id string) (err error) {
+	told := 0
+	flags.Visit(func(f *flag.Flag) {
+		if f.Name == "id" || f.Name == "data" || f.Name == "cluster" {
+			told++
+		}
+	})
+	if told != 0 && told != 3 {
+		return errors.New("with -recover go either all of -id, -data and -cluster, or none, for a dry run")
+	}
+	if told == 3 {
+		if o.node.id, err = parseID(id); err != nil {
+			return fmt.Errorf("-id: %w", err)
 		}
 	}
 	return nil

@@ -21,7 +21,7 @@ type process struct {
 // startProcess runs a node whose data is in dir, and serves it at clients. It owns the network and
 // the listener, also if it fails.
 func startProcess(cfg nodeConfig, cluster uint64, dir string, network *transport.TCP, clients net.Listener) (*process, error) {
-	disk, err := storage.Open(dir, storage.Options{Node: cfg.id, Cluster: cluster, SegmentSize: cfg.segment, Retention: cfg.retention, Logger: cfg.log})
+	disk, err := openDisk(&cfg, cluster, dir)
 	if err != nil {
 		return nil, errors.Join(err, network.Close(), clients.Close())
 	}
@@ -31,6 +31,11 @@ func startProcess(cfg nodeConfig, cluster uint64, dir string, network *transport
 		return nil, errors.Join(err, network.Close(), disk.Close(), clients.Close())
 	}
 	return &process{disk: disk, network: network, node: n, server: serveNode(n, clients)}, nil
+}
+
+// openDisk opens the folder of a node, or makes it.
+func openDisk(cfg *nodeConfig, cluster uint64, dir string) (*storage.Disk, error) {
+	return storage.Open(dir, storage.Options{Node: cfg.id, Cluster: cluster, SegmentSize: cfg.segment, Retention: cfg.retention, Logger: cfg.log})
 }
 
 // close answers what is being executed, and stops everything. What was answered is on disk.

@@ -118,8 +118,8 @@ func TestMistakesAreToldWithTheUsage(t *testing.T) {
 		args []string
 		says string
 	}{
-		{nil, "either -demo, or -id, -peers and -data must be given"},
-		{[]string{"-id", "1"}, "either -demo, or -id, -peers and -data must be given"},
+		{nil, "either -demo, or -recover, or -id, -peers and -data must be given"},
+		{[]string{"-id", "1"}, "either -demo, or -recover, or -id, -peers and -data must be given"},
 		{[]string{"-demo", "now"}, `what is "now"?`},
 		{[]string{"-nonsense"}, "-nonsense"},
 		{[]string{"-demo", "-protocol", "gossip"}, "-protocol is raft or paxos"},
@@ -132,6 +132,9 @@ func TestMistakesAreToldWithTheUsage(t *testing.T) {
 		{append(valid, "-peers", "x=localhost:1"), "-peers: "},
 		{append(valid, "-peers", "1=localhost:1,1=localhost:2"), "named twice"},
 		{append(valid, "-members", "1,x"), "-members: "},
+		{[]string{"-recover", "a,b", "-id", "1", "-data", "c"}, "all of -id, -data and -cluster, or none"},
+		{[]string{"-recover", "a,b", "-cluster", "2"}, "all of -id, -data and -cluster, or none"},
+		{[]string{"-recover", "a,b", "-data", "c", "-cluster", "2", "-id", "x"}, "-id: "},
 	} {
 		var out, stderr bytes.Buffer
 		require.Equal(t, 2, run(context.Background(), x.args, &out, &stderr), x.args)
