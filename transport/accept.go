@@ -51,6 +51,7 @@ func (s *server) accept() {
 		conn, err := s.t.listener.Accept()
 		switch {
 		case err == nil:
+			conn = newSocket(conn)
 			if s.admit(conn) {
 				s.work.Go(func() { s.serve(conn) })
 			}

@@ -22,6 +22,7 @@ type frameReader struct {
 	buf     []byte
 	r, w    int              // what was read and not returned is buf[r:w]
 	header  [headerSize]byte // of the frame that next is at
+	large   []byte           // what has arrived of its payload, if it is kept apart; else nil
 }
 
 func newFrameReader(conn net.Conn, timeout time.Duration, limit, buffer int) *frameReader {
@@ -29,23 +30,13 @@ func newFrameReader(conn net.Conn, timeout time.Duration, limit, buffer int) *fr
 }
 
 // next returns the payload of the next frame. It holds until the next call, unless it is kept
-// apart, in memory of its own, because the buffer is too small for it.
+// apart, in memory of its own, because the buffer is too small for it. After an errDrained it may be called again.
 func (f *frameReader) next() (payload []byte, apart bool, err error) {
-	if err := f.fill(headerSize); err != nil {
-		return nil, false, err
+	if f.large == nil {
+		payload, err = f.small()
 	}
-	copy(f.header[:], f.buf[f.r:])
-	length := binary.LittleEndian.Uint32(f.header[:])
-	if uint64(length) > uint64(f.limit) {
-		return nil, false, malformed("frame of %d bytes, of at most %d", length, f.limit)
-	}
-	n := int(length)
-	if apart = headerSize+n > len(f.buf); apart {
-		f.r += headerSize
-		payload, err = f.large(n)
-	} else if err = f.fill(headerSize + n); err == nil {
-		payload = f.buf[f.r+headerSize : f.r+headerSize+n]
-		f.r += headerSize + n
+	if apart = f.large != nil; apart {
+		payload, err = f.rest()
 	}
 	if err != nil {
 		return nil, false, err
@@ -54,6 +45,31 @@ func (f *frameReader) next() (payload []byte, apart bool, err error) {
 		return nil, false, malformed("frame with a wrong checksum")
 	}
 	return payload, apart, nil
+}
+
+// small returns the payload of the next frame, or begins one that is kept apart.
+func (f *frameReader) small() ([]byte, error) {
+	if err := f.fill(headerSize); err != nil {
+		return nil, err
+	}
+	copy(f.header[:], f.buf[f.r:])
+	length := binary.LittleEndian.Uint32(f.header[:])
+	if uint64(length) > uint64(f.limit) {
+		return nil, malformed("frame of %d bytes, of at most %d", length, f.limit)
+	}
+	n := int(length)
+	if headerSize+n > len(f.buf) {
+		begin := f.buf[f.r+headerSize : f.w]
+		f.large = append(make([]byte, 0, min(n, firstAllocation)), begin[:min(n, len(begin))]...)
+		f.r += headerSize + len(f.large)
+		return nil, nil
+	}
+	if err := f.fill(headerSize + n); err != nil {
+		return nil, err
+	}
+	payload := f.buf[f.r+headerSize : f.r+headerSize+n]
+	f.r += headerSize + n
+	return payload, nil
 }
 
 // ready reports whether next would return at once.
@@ -77,23 +93,22 @@ func (f *frameReader) fill(n int) error {
 	return nil
 }
 
-// large returns the next n bytes in memory of their own, which grows with what has arrived and not
+// rest returns the payload that is kept apart, once all of it has arrived. Its memory grows with what has, and not
 // with what was promised.
-func (f *frameReader) large(n int) ([]byte, error) {
-	b := make([]byte, 0, min(n, firstAllocation))
-	had := min(n, f.w-f.r)
-	b = append(b, f.buf[f.r:f.r+had]...)
-	f.r += had
+func (f *frameReader) rest() ([]byte, error) {
+	b, n := f.large, int(binary.LittleEndian.Uint32(f.header[:]))
 	for len(b) < n {
 		if len(b) == cap(b) {
 			b = slices.Grow(b, min(len(b), n-len(b)))
 		}
 		read, err := f.read(b[len(b):min(cap(b), n)])
 		b = b[:len(b)+read]
+		f.large = b
 		if err != nil && len(b) < n {
 			return nil, err
 		}
 	}
+	f.large = nil
 	return b, nil
 }
 

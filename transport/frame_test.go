@@ -38,17 +38,37 @@ func TestFramesArriveHoweverTheyAreCut(t *testing.T) {
 	for name, cut := range map[string]func(io.Reader) io.Reader{
 		"whole": func(r io.Reader) io.Reader { return r }, "bytes": iotest.OneByteReader,
 		"halves": iotest.HalfReader, "with the end": iotest.DataErrReader,
+		"drained": func(r io.Reader) io.Reader { return &hesitant{Reader: iotest.HalfReader(r)} },
 	} {
 		frames := newFrameReader(readerConn{cut(bytes.NewReader(stream))}, time.Second, 1000, 64)
 		for _, n := range sizes {
 			payload, apart, err := frames.next()
+			for err == errDrained {
+				payload, apart, err = frames.next()
+			}
 			require.NoError(t, err, name)
 			require.Equal(t, n+headerSize > 64, apart)
 			require.Equal(t, bytes.Repeat([]byte{byte(n)}, n), append([]byte{}, payload...))
 		}
 		_, _, err := frames.next()
+		for err == errDrained {
+			_, _, err = frames.next()
+		}
 		require.ErrorIs(t, err, io.EOF, name)
 	}
+}
+
+// A hesitant reader is drained every other time.
+type hesitant struct {
+	io.Reader
+	drained bool
+}
+
+func (h *hesitant) Read(b []byte) (int, error) {
+	if h.drained = !h.drained; h.drained {
+		return 0, errDrained
+	}
+	return h.Reader.Read(b)
 }
 
 func TestAReaderKnowsWhetherAWholeFrameIsThere(t *testing.T) {

@@ -22,6 +22,12 @@ type inbox struct {
 func (s *server) receive(conn net.Conn, from consensus.NodeID) error {
 	in := inbox{server: s, from: from}
 	frames := newFrameReader(&answeringConn{Conn: conn, t: s.t}, s.t.opt.Timeout, s.t.maxFrame(), readBuffer)
+	return await(conn, func() error { return in.receive(frames) })
+}
+
+// receive delivers what the frames bring until there are no more, or one breaks a rule.
+func (in *inbox) receive(frames *frameReader) error {
+	stats := &in.server.t.stats
 	for {
 		payload, apart, err := frames.next()
 		if err != nil {
@@ -30,8 +36,8 @@ func (s *server) receive(conn net.Conn, from consensus.NodeID) error {
 		if err := in.unpack(payload, apart); err != nil {
 			return err
 		}
-		s.t.stats.framesReceived.Add(1)
-		s.t.stats.bytesReceived.Add(uint64(headerSize + len(payload)))
+		stats.framesReceived.Add(1)
+		stats.bytesReceived.Add(uint64(headerSize + len(payload)))
 		if !frames.ready() {
 			in.deliver()
 		}
@@ -49,8 +55,8 @@ func (c *answeringConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if now := time.Now(); err == nil && now.Sub(c.last) >= c.t.opt.Timeout/(2*aliveFraction) {
 		c.last = now
-		if c.t.write(c.Conn, emptyFrame) != nil {
-			c.Conn.Close() // the next Read tells
+		if err := c.t.write(c.Conn, emptyFrame); err != nil {
+			return 0, err
 		}
 	}
 	return n, err

@@ -31,6 +31,8 @@ func (c *secureConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
+func (c *secureConn) await(read func() error) error { return await(c.records.Conn, read) }
+
 // Close closes the connection at once. TLS would say farewell, and that could block. It is not needed:
 // a frame that ends early is told from one that does not by the frame itself.
 func (c *secureConn) Close() error { return c.records.Close() }
