@@ -18,6 +18,7 @@ const (
 type frameReader struct {
 	conn    net.Conn
 	timeout time.Duration // the longest silence: a read that takes longer is an error
+	renewed time.Time     // when conn was last told its deadline
 	limit   int           // the longest payload
 	buf     []byte
 	r, w    int              // what was read and not returned is buf[r:w]
@@ -112,7 +113,11 @@ func (f *frameReader) rest() ([]byte, error) {
 	return b, nil
 }
 
+// read reads once. The deadline costs as much as many a message, so it is renewed when an eighth of it has passed.
 func (f *frameReader) read(b []byte) (int, error) {
-	f.conn.SetReadDeadline(time.Now().Add(f.timeout))
+	if now := time.Now(); now.Sub(f.renewed) >= f.timeout/8 {
+		f.renewed = now
+		f.conn.SetReadDeadline(now.Add(f.timeout))
+	}
 	return f.conn.Read(b)
 }

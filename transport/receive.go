@@ -53,13 +53,16 @@ type answeringConn struct {
 
 func (c *answeringConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if now := time.Now(); err == nil && now.Sub(c.last) >= c.t.opt.Timeout/(2*aliveFraction) {
+	if err != nil {
+		return n, err
+	}
+	if now := time.Now(); now.Sub(c.last) >= c.t.opt.Timeout/(2*aliveFraction) {
 		c.last = now
 		if err := c.t.write(c.Conn, emptyFrame); err != nil {
 			return 0, err
 		}
 	}
-	return n, err
+	return n, nil
 }
 
 // unpack takes the messages out of a frame. What a message is given to keep is its own: its entries
