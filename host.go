@@ -212,9 +212,10 @@ func (h *Host) loopOf(id GroupID) *loop {
 // A handler is the side of a host that its transport sees.
 type handler struct{ h *Host }
 
-// Deliver hands each run of messages for one loop to that loop.
+// Deliver hands each run of messages for one loop to that loop. If there is one run only, and the loop rests, it is done
+// here.
 func (t handler) Deliver(msgs []Message) {
-	dropped := 0
+	dropped, all := 0, len(msgs)
 	addTo(&t.h.metrics.MessagesReceived, len(msgs))
 	for len(msgs) > 0 {
 		l, n := t.h.loopOf(msgs[0].Group), 0
@@ -226,7 +227,14 @@ func (t handler) Deliver(msgs []Message) {
 			msgs = msgs[1:]
 			continue
 		}
-		dropped += l.mail.deliver(msgs[:n])
+		lost, turn := l.mail.deliver(msgs[:n])
+		switch {
+		case turn && n == all:
+			l.here()
+		case turn:
+			l.mail.pass()
+		}
+		dropped += lost
 		msgs = msgs[n:]
 	}
 	if dropped > 0 {

@@ -2,12 +2,16 @@ package consensus
 
 import (
 	"context"
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"time"
 )
 
-// A loop runs the replicas of the groups whose id falls to it. It never waits for a disk, a
-// network or a user's code: those have goroutines of their own, and come back as events.
+// A loop runs the replicas of the groups whose id falls to it, in rounds. It never waits for a disk, a network or a user's
+// code: those have goroutines of their own, and come back as events. So it matters to nobody on which goroutine a round
+// runs: what comes alone while the loop rests, a message or a request, is done where it is, and the rest by the
+// loop's own goroutine.
 type loop struct {
 	host    *Host
 	mail    *mailbox
@@ -21,10 +25,15 @@ type loop struct {
 	msgs   []Message
 	events []event
 	lean   int // ticks since more than a small burst had to be done in a round
+
+	ticking  bool // the loop's own goroutine listens to its ticker; that alone writes it
+	open     int  // requests that wait for an answer
+	answers  int  // given in this round, and
+	answered int  // in the latest one before that gave any
 }
 
 func newLoop(h *Host, mailbox int) *loop {
-	return &loop{host: h, mail: newMailbox(mailbox), metrics: new(Metrics), groups: make(map[GroupID]*Group)}
+	return &loop{host: h, mail: newMailbox(mailbox), metrics: new(Metrics), groups: make(map[GroupID]*Group), ticking: true}
 }
 
 // run goes round until ctx is done; then every group of the loop stops with the cause.
@@ -33,27 +42,54 @@ func (l *loop) run(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		tick := ticker.C
-		if !l.needsTick() {
+		if !l.ticking {
 			tick = nil
 		}
 		select {
 		case <-ctx.Done():
-			l.mail.close()
-			l.round(false) // whoever was let in gets an answer
+			if !l.mail.close() {
+				<-l.mail.wake
+			}
+			l.round() // whoever was let in gets an answer
 			for _, g := range l.groups {
 				g.halt(context.Cause(ctx))
 			}
 			return
 		case <-tick:
-			l.round(true)
+			if !l.mail.ring() {
+				continue // who has the turn passes it on
+			}
 		case <-l.mail.wake:
 			// Whoever can run does so first, and what they put in comes along. A loop that takes the first
 			// of many callers who were just answered makes many small batches of them.
 			runtime.Gosched()
-			l.round(false)
 		}
+		l.round()
+		l.ticking = l.needsTick()
+		l.mail.leave(false)
 	}
 }
+
+// here uses the turn, which the caller has, on the caller's own goroutine: what comes alone does not wait for another
+// one to wake up.
+func (l *loop) here() {
+	defer die()
+	l.round()
+	l.mail.leave(l.needsTick() && !l.ticking)
+}
+
+// die ends the process after a panic, though the goroutine be one whose owner recovers from panics. What a
+// round has left half done nobody may go on with.
+func die() {
+	if r := recover(); r != nil {
+		go panic(fmt.Sprintf("%v\n\n%s", r, debug.Stack()))
+		select {}
+	}
+}
+
+// isAlone reports whether a request that comes now, to who has the turn, is the only one. If several were answered at once
+// their callers are about to ask again.
+func (l *loop) isAlone() bool { return l.open == 0 && l.answered <= 1 }
 
 // needsTick reports whether time matters to the loop: a group is awake, other hosts are to be watched, or there is
 // memory to give back.
@@ -65,8 +101,9 @@ func (l *loop) needsTick() bool {
 // The clock is read after the messages arrived, and a replica hears the time before its messages:
 // what it then notes as the arrival of a heartbeat is not before it, however long this process
 // was paused. Leases rest on that.
-func (l *loop) round(tick bool) {
-	l.msgs, l.events = l.mail.take(l.msgs, l.events)
+func (l *loop) round() {
+	var tick bool
+	l.msgs, l.events, tick = l.mail.take(l.msgs, l.events)
 	l.now = l.host.now()
 	if tick {
 		l.relieve()
@@ -113,6 +150,9 @@ func (l *loop) round(tick bool) {
 	}
 	if len(l.out) > 0 {
 		l.host.cfg.Transport.Send(l.out)
+	}
+	if l.answers > 0 {
+		l.answered, l.answers = l.answers, 0
 	}
 	l.tidy(tick)
 }

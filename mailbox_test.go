@@ -9,11 +9,16 @@ import (
 func TestAMailboxIsBoundedInBytes(t *testing.T) {
 	m := newMailbox(mailboxBytes)
 	big := Message{Entries: []Entry{{Data: make([]byte, mailboxBytes)}}}
-	require.Zero(t, m.deliver([]Message{big}), "one may exceed the bound")
-	require.Equal(t, 2, m.deliver([]Message{{}, {}}))
-	msgs, _ := m.take(nil, nil)
+	require.Zero(t, dropped(m, big), "one may exceed the bound")
+	require.Equal(t, 2, dropped(m, Message{}, Message{}))
+	msgs, _, _ := m.take(nil, nil)
 	require.Len(t, msgs, 1)
-	require.Equal(t, 1, m.deliver([]Message{{}, big}), "the one that does not fit")
+	require.Equal(t, 1, dropped(m, Message{}, big), "the one that does not fit")
+}
+
+func dropped(m *mailbox, msgs ...Message) int {
+	n, _ := m.deliver(msgs)
+	return n
 }
 
 func TestAMailboxGivesAllAtOnceAndInOrder(t *testing.T) {
@@ -22,12 +27,12 @@ func TestAMailboxGivesAllAtOnceAndInOrder(t *testing.T) {
 		require.True(t, m.put(event{seq: seq}))
 	}
 	require.Len(t, m.wake, 1)
-	_, events := m.take(nil, nil)
+	_, events, _ := m.take(nil, nil)
 	require.Len(t, events, 3)
 	for i := range events {
 		require.Equal(t, uint64(i), events[i].seq)
 	}
-	msgs, events := m.take(nil, events)
+	msgs, events, _ := m.take(nil, events)
 	require.Empty(t, msgs)
 	require.Empty(t, events)
 }
@@ -37,9 +42,45 @@ func TestAClosedMailboxGivesWhatItTook(t *testing.T) {
 	require.True(t, m.put(event{}))
 	m.close()
 	require.False(t, m.put(event{}))
-	require.Equal(t, 1, m.deliver([]Message{{}}))
-	_, events := m.take(nil, nil)
+	require.Equal(t, 1, dropped(m, Message{}))
+	_, events, _ := m.take(nil, nil)
 	require.Len(t, events, 1)
+}
+
+func TestATurnIsOneGoroutinesAtATime(t *testing.T) {
+	m := newMailbox(mailboxBytes)
+	enter := map[string]func() bool{
+		"event":   func() bool { _, turn := m.add(event{}); return turn },
+		"message": func() bool { _, turn := m.deliver([]Message{{}}); return turn },
+		"tick":    m.ring,
+	}
+	for name, first := range enter {
+		require.True(t, first(), name)
+		for name, second := range enter {
+			require.False(t, second(), name)
+		}
+		m.leave(false)
+		require.Len(t, m.wake, 1, "there is more to do, for the loop's own goroutine")
+		require.False(t, first(), "which has the turn")
+		<-m.wake
+		_, _, tick := m.take(nil, nil)
+		require.True(t, tick)
+		m.leave(false)
+		require.Empty(t, m.wake)
+	}
+	require.True(t, m.ring())
+	m.take(nil, nil)
+	m.leave(true)
+	require.Len(t, m.wake, 1, "it is wanted though there is nothing to do")
+}
+
+func TestAMailboxThatIsClosedDuringATurnPassesItOn(t *testing.T) {
+	m := newMailbox(mailboxBytes)
+	require.True(t, m.ring())
+	require.False(t, m.close())
+	m.take(nil, nil)
+	m.leave(false)
+	require.Len(t, m.wake, 1)
 }
 
 func TestASnapshotSlotIsFreeWhenItsSnapshotIsDecided(t *testing.T) {

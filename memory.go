@@ -60,11 +60,13 @@ func (l *loop) relieve() {
 	}
 }
 
-// rouse has the loops whose groups are all quiet tick again while memory is short: see loop.needsTick.
+// rouse has the other loops tick while memory is short, though their groups be all quiet: see loop.needsTick.
 func (l *loop) rouse() {
 	if l.host.memory.short() {
 		for _, o := range l.host.loops {
-			signal(o.mail.wake)
+			if o != l && o.mail.ring() {
+				o.mail.pass()
+			}
 		}
 	}
 }

@@ -35,10 +35,16 @@ func (g *Group) request(ctx context.Context, e event) (Result, error) {
 	t := g.host.tickets.Get().(*ticket)
 	t.kind = e.kind
 	e.group, e.ticket = g, t
-	if !g.loop.mail.put(e) {
+	ok, turn := g.loop.mail.add(e)
+	switch {
+	case !ok:
 		g.host.tickets.Put(t)
 		<-g.ctx.Done() // the loop is ending
 		return Result{}, g.end.refusal
+	case turn && g.loop.isAlone():
+		g.loop.here()
+	case turn:
+		g.loop.mail.pass()
 	}
 	select {
 	case a := <-t.answer:
@@ -67,6 +73,7 @@ func (g *Group) register(t *ticket) uint64 {
 		g.tickets = make(map[uint64]*ticket)
 	}
 	g.tickets[t.id] = t
+	g.loop.open++
 	return t.id
 }
 
@@ -77,6 +84,7 @@ func (g *Group) answer(id uint64, r Result, err error) {
 		panic(fmt.Sprintf("consensus: group %d: request %#x was answered twice, or never made", g.id, id))
 	}
 	delete(g.tickets, id)
+	g.loop.open--
 	if err != nil && g.halted && g.end.cause != ErrClosed {
 		err = because(err, g.end.cause)
 	}
@@ -86,6 +94,7 @@ func (g *Group) answer(id uint64, r Result, err error) {
 // reply gives a caller the answer, and counts it. The loop's clock is that of its rounds: it tells
 // how long the request took in the eyes of the group, at no cost.
 func (g *Group) reply(t *ticket, a answer) {
+	g.loop.answers++
 	took := time.Duration(g.loop.now - t.began)
 	switch t.kind {
 	case eventPropose:

@@ -21,7 +21,7 @@ type Transport interface {
 
 // A Handler takes what a transport delivers. Its methods may be called concurrently.
 type Handler interface {
-	// Deliver takes ownership of the Entries and Data of msgs, not of msgs. It does not block.
+	// Deliver takes ownership of the Entries and Data of msgs, not of msgs. It does not block, and may call Send.
 	Deliver(msgs []Message)
 	// DeliverSnapshot stores the stream r, and returns nil once it has.
 	DeliverSnapshot(m Message, meta SnapshotMeta, r io.Reader) error

@@ -70,6 +70,16 @@ var messageClaims = []claim{
 		}
 		require.Equal(n, full(1, 2, 99), *n.await(2, 99, 0))
 	}},
+	{"a handler may answer while it is told", func(n *network) {
+		two := n.nodes[2]
+		two.mu.Lock()
+		two.answer = func(m consensus.Message) { two.Send([]consensus.Message{message(2, 1, m.Context+1)}) }
+		two.mu.Unlock()
+		for n.await(1, 61, 0) == nil {
+			n.nodes[1].Send([]consensus.Message{message(1, 2, 60)})
+			time.Sleep(moment)
+		}
+	}},
 	{"what a receiver appends to entries or data no other sees", func(n *network) {
 		m := full(1, 2, 50)
 		m.Entries, m.Data = append(make([]consensus.Entry, 0, 9), m.Entries...), append(make([]byte, 0, 9), m.Data...)

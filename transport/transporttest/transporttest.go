@@ -73,7 +73,8 @@ type node struct {
 	more     chan struct{} // closed when more has arrived
 	handling int           // calls of the handler under way
 
-	stall      chan struct{} // if not nil, Deliver waits until it is closed
+	stall      chan struct{}           // if not nil, Deliver waits until it is closed
+	answer     func(consensus.Message) // if not nil, Deliver calls it
 	onSnapshot func(consensus.Message, consensus.SnapshotMeta, io.Reader) error
 }
 
@@ -110,10 +111,15 @@ func (n *network) stop() {
 func (x *node) Deliver(msgs []consensus.Message) {
 	x.mu.Lock()
 	x.handling++
-	stall := x.stall
+	stall, answer := x.stall, x.answer
 	x.mu.Unlock()
 	if stall != nil {
 		<-stall
+	}
+	for i := range msgs {
+		if answer != nil {
+			answer(msgs[i])
+		}
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
