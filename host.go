@@ -34,8 +34,8 @@ type HostConfig struct {
 }
 
 // A Host runs the members of many groups on one machine. They share its storage, where one fsync
-// serves them all, its transport, and one loop per core. A loop has a goroutine of its own, but a request or a message that
-// comes alone is done on the one that brought it: see loop.here.
+// serves them all, its transport, and one loop per core. A loop has a goroutine of its own, but what comes alone,
+// a request or a message, is done on the one that brought it: see loop.here.
 //
 //	callers ──requests──┐             ┌─ Send ──→ Transport
 //	Transport ─messages─┤             ├─ Write ─→ writer ───→ Storage.Append ─→ Persisted ─┐

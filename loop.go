@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A loop runs the replicas of the groups whose id falls to it, in rounds. It never waits for a disk, a network or a user's
-// code: those have goroutines of their own, and come back as events. So it matters to nobody on which goroutine a round
-// runs: what comes alone while the loop rests, a message or a request, is done where it is, and the rest by the
+// A loop runs the replicas of the groups whose id falls to it, in rounds. It never waits for a disk, a network or a
+// user's code: those have goroutines of their own, and come back as events. So it matters to nobody on which goroutine
+// a round runs: what comes alone while the loop rests, a message or a request, is done where it is, and the rest by the
 // loop's own goroutine.
 type loop struct {
 	host    *Host
@@ -87,8 +87,8 @@ func die() {
 	}
 }
 
-// isAlone reports whether a request that comes now, to who has the turn, is the only one. If several were answered at once
-// their callers are about to ask again.
+// isAlone reports whether a request that comes now, to who has the turn, is the only one. If several were answered at
+// once their callers are about to ask again.
 func (l *loop) isAlone() bool { return l.open == 0 && l.answered <= 1 }
 
 // needsTick reports whether time matters to the loop: a group is awake, other hosts are to be watched, or there is

@@ -57,6 +57,41 @@ func TestTCPKeepsThePromisesOfTransportWithTLS(t *testing.T) {
 	})
 }
 
+func TestAConnectionIsKeptThoughNothingMoreArrivesForNow(t *testing.T) {
+	for name, set := range map[string]func(*TCPOptions){"plain": func(*TCPOptions) {}, "TLS": secured()} {
+		t.Run(name, func(t *testing.T) {
+			nodes, heard := listen(t, 2, set), make(ear, 1)
+			start(t, nodes[0], new(keeper))
+			start(t, nodes[1], heard)
+			for !nodes[0].served() { // before, what is sent is dropped
+				runtime.Gosched()
+			}
+			for i := range uint64(100) {
+				sendNote(nodes[0], 2, i)
+				require.Equal(t, i, <-heard)
+			}
+			require.Equal(t, uint64(1), nodes[1].Stats().Accepted)
+		})
+	}
+}
+
+func (t *TCP) served() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.server != nil
+}
+
+// An ear passes on the Context of each message.
+type ear chan uint64
+
+func (e ear) Deliver(msgs []consensus.Message) {
+	for i := range msgs {
+		e <- msgs[i].Context
+	}
+}
+
+func (ear) DeliverSnapshot(consensus.Message, consensus.SnapshotMeta, io.Reader) error { return nil }
+
 // In virtual time every goroutine must have ended, and what must not happen is known not to.
 func TestTCPKeepsThePromisesOfTransportInVirtualTime(t *testing.T) {
 	transporttest.Run(t, func(t *testing.T, test func(*testing.T, []consensus.Transport)) {
