@@ -213,8 +213,8 @@ func (h *Host) loopOf(id GroupID) *loop {
 // A handler is the side of a host that its transport sees.
 type handler struct{ h *Host }
 
-// Deliver hands each run of messages for one loop to that loop. If there is one run only, and the loop rests, it is done
-// here.
+// Deliver hands each run of messages for one loop to that loop. If there is one run only, and the loop rests and is calm,
+// it is done here.
 func (t handler) Deliver(msgs []Message) {
 	dropped, all := 0, len(msgs)
 	addTo(&t.h.metrics.MessagesReceived, len(msgs))
@@ -230,7 +230,7 @@ func (t handler) Deliver(msgs []Message) {
 		}
 		lost, turn := l.mail.deliver(msgs[:n])
 		switch {
-		case turn && n == all:
+		case turn && n == all && l.isCalm():
 			l.here()
 		case turn:
 			l.mail.pass()

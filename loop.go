@@ -91,6 +91,13 @@ func die() {
 // once their callers are about to ask again.
 func (l *loop) isAlone() bool { return l.open == 0 && l.answered <= 1 }
 
+// fewRequests is how many may wait for an answer in a loop that is calm.
+const fewRequests = 16
+
+// isCalm reports whether messages that come now, to who has the turn, answer a few requests at most. If they answer many,
+// it is better that whoever has read them reads on, and that the loop's own goroutine is about when all of them ask again.
+func (l *loop) isCalm() bool { return l.open <= fewRequests }
+
 // needsTick reports whether time matters to the loop: a group is awake, other hosts are to be watched, or there is
 // memory to give back.
 func (l *loop) needsTick() bool {

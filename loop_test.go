@@ -86,6 +86,13 @@ func TestARequestIsAloneUnlessOthersWaitOrWereAnsweredTogether(t *testing.T) {
 	require.True(t, l.isAlone())
 }
 
+func TestALoopIsCalmWhileFewRequestsWait(t *testing.T) {
+	l := restingLoop()
+	for l.open = range 2 * fewRequests {
+		require.Equal(t, l.open <= fewRequests, l.isCalm())
+	}
+}
+
 func TestAPanicInARoundEndsTheProcessWhoeverRecovers(t *testing.T) {
 	if os.Getenv("CONSENSUS_TEST_PANIC") != "" {
 		defer os.Exit(0)
