@@ -49,20 +49,18 @@ type answeringConn struct {
 	net.Conn
 	t    *TCP
 	last time.Time // when it has said so
+	err  error     // if it could not: what the next Read returns
 }
 
 func (c *answeringConn) Read(b []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
 	n, err := c.Conn.Read(b)
-	if err != nil {
-		return n, err
+	if now := time.Now(); err == nil && now.Sub(c.last) >= c.t.opt.Timeout/(2*aliveFraction) {
+		c.last, c.err = now, c.t.write(c.Conn, emptyFrame)
 	}
-	if now := time.Now(); now.Sub(c.last) >= c.t.opt.Timeout/(2*aliveFraction) {
-		c.last = now
-		if err := c.t.write(c.Conn, emptyFrame); err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
+	return n, err
 }
 
 // unpack takes the messages out of a frame. What a message is given to keep is its own: its entries
