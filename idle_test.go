@@ -110,13 +110,13 @@ func (x *idlers) sent() (n int) {
 	return n
 }
 
-// memoryInUse is the heap and the stacks.
-func memoryInUse() int {
+// memoryInUse is how large the heap and the stacks are.
+func memoryInUse() (heap, stacks int) {
 	debug.FreeOSMemory()
 	debug.FreeOSMemory() // what the first one has ended
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc + m.StackInuse)
+	return int(m.HeapAlloc), int(m.StackInuse)
 }
 
 // TestAnIdleReplicaTakesLessThanFourKibibytesAndNoMessages counts its log in storage.Memory, too. BenchmarkIdle measures.
@@ -129,12 +129,16 @@ func TestAnIdleReplicaTakesLessThanFourKibibytesAndNoMessages(t *testing.T) {
 				x.add(100)
 				x.add(100)
 				x.settle()
-				memory, replicas := memoryInUse(), len(x.members)
-				for range 5 {
+				heap, _ := memoryInUse()
+				replicas, goroutines := len(x.members), runtime.NumGoroutine()
+				for range 10 {
 					x.add(100)
 				}
 				x.settle()
-				require.Less(t, (memoryInUse()-memory)/(len(x.members)-replicas), 4<<10)
+				grown, _ := memoryInUse()
+				replicas = len(x.members) - replicas
+				require.Less(t, (grown-heap)/replicas, 4<<10)
+				require.Less(t, runtime.NumGoroutine()-goroutines, replicas/10, "it has no goroutine of its own, and no stack")
 				sent := x.sent()
 				time.Sleep(time.Minute)
 				// Each host asks two others ten times in a second, and is asked by them.
@@ -162,11 +166,13 @@ var idleEngines = map[string]consensus.NewEngine{"raft": raft.New, "paxos": paxo
 func benchmarkIdle(b *testing.B, protocol consensus.NewEngine, groups int) {
 	x := newIdlers(b, protocol)
 	defer x.close()
-	before, began := memoryInUse(), time.Now()
+	heap, stacks := memoryInUse()
+	began := time.Now()
 	x.add(groups)
 	founding := time.Since(began)
 	x.settle()
-	memory, used := memoryInUse()-before, processorTime()
+	heapNow, stacksNow := memoryInUse()
+	memory, used := heapNow+stacksNow-heap-stacks, processorTime()
 	b.ResetTimer()
 	for range b.N {
 		time.Sleep(time.Second)

@@ -53,11 +53,6 @@ type Paxos struct {
 
 	epochs []epoch // from that of the snapshot on, but the founding one only while it lasts; the last one is in effect
 
-	// Our own part in the epoch in effect: see seatPeers.
-	kind     consensus.MemberKind
-	votes    bool // we are an acceptor of it
-	founding bool // its members are not bound to their stores yet
-
 	// What is learned: learner.go. snapshot.Index ≤ handed ≤ commit ≤ log.last.
 	commit    Slot // everything up to here is learned
 	handed    Slot // given out in Effects.Committed
@@ -75,20 +70,25 @@ type Paxos struct {
 	answerEnd Slot      // the last slot of the answer; 0: we do not know it yet
 	services  []service // those that we help from storage
 
+	// Our own part in the epoch in effect: see seatPeers.
+	kind     consensus.MemberKind
+	votes    bool // we are an acceptor of it
+	founding bool // its members are not bound to their stores yet
+
 	// Who leads, and when.
-	peers       []peer   // the other members, by id
 	leader      NodeID   // of promised, if it has spoken
+	peers       []peer   // the other members, by id
 	election    election // election.go
 	leaseTo     Ballot   // to which leader we granted a lease, and
 	leaseEnd    Instant  // until when we honour it
+	now         Instant  // by our timers, and
+	lag         Instant  // how far the host's clock is ahead: see Tick
+	draws       uint64   // how many random numbers were drawn
 	quiet       bool     // the leader has asked for quiet, and we have agreed
 	calling     bool     // we were woken, and the leader may not know
 	ticked      bool     // Tick has told the time
 	phase       phase    // of our own ballot
 	steppedDown reason   // why we led no longer, last time
-	now         Instant  // by our timers, and
-	lag         Instant  // how far the host's clock is ahead: see Tick
-	draws       uint64   // how many random numbers were drawn
 
 	// What Ready has to do.
 	dirty     bool

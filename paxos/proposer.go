@@ -21,17 +21,17 @@ type proposer struct {
 	ask        bool   // send Prepare to those who have not answered all
 
 	// Phase 2: leader.go.
+	beat        bool // begin a round of heartbeats now
+	noLease     bool // a transfer began: whoever it was meant for may be elected at any time
 	next        Slot // the next slot to propose in
 	barrier     Slot // everything that earlier ballots may have chosen is at or below it
 	stop        Slot // we have proposed a stop-sign here, and nothing above; 0: none
 	counted     Slot // our own votes are counted up to here
 	uncommitted int  // bytes proposed and not given out yet: chosen, and durable here
 	nextBeat    Instant
-	beat        bool             // begin a round now
-	noLease     bool             // a transfer began: whoever it was meant for may be elected at any time
 	busyAt      Instant          // when the group was not at rest, last
 	askedQuiet  uint64           // the last round that asked for quiet
-	rounds      consensus.Rounds // of heartbeats, and the reads that wait for them
+	rounds      consensus.Rounds // of heartbeats, begun and confirmed, and the reads that wait for them
 	transfer    transfer
 }
 
