@@ -18,7 +18,7 @@ const (
 type frameReader struct {
 	conn    net.Conn
 	timeout time.Duration // the longest silence: a read that takes longer is an error
-	renewed time.Time     // when conn was last told its deadline
+	silence deadline      // of conn
 	limit   int           // the longest payload
 	buf     []byte
 	r, w    int              // what was read and not returned is buf[r:w]
@@ -113,11 +113,24 @@ func (f *frameReader) rest() ([]byte, error) {
 	return b, nil
 }
 
-// read reads once. The deadline costs as much as many a message, so it is renewed when an eighth of it has passed.
+// read reads once.
 func (f *frameReader) read(b []byte) (int, error) {
-	if now := time.Now(); now.Sub(f.renewed) >= f.timeout/8 {
-		f.renewed = now
-		f.conn.SetReadDeadline(now.Add(f.timeout))
+	if f.silence.renew(f.timeout) {
+		f.conn.SetReadDeadline(f.silence.at)
 	}
 	return f.conn.Read(b)
+}
+
+// A deadline is when a connection will have waited for too long.
+type deadline struct{ at time.Time }
+
+// renew moves the deadline to a timeout from now, and reports whether it has: it does so once an eighth of the timeout
+// has passed, as to tell a connection costs as much as many a message.
+func (d *deadline) renew(timeout time.Duration) bool {
+	now := time.Now()
+	if d.at.Sub(now) > timeout-timeout/8 {
+		return false
+	}
+	d.at = now.Add(timeout)
+	return true
 }

@@ -47,9 +47,10 @@ func (in *inbox) receive(frames *frameReader) error {
 // An answeringConn says that this node is alive, now and then, while something arrives.
 type answeringConn struct {
 	net.Conn
-	t    *TCP
-	last time.Time // when it has said so
-	err  error     // if it could not: what the next Read returns
+	t     *TCP
+	last  time.Time // when it has said so
+	stall deadline
+	err   error // if it could not: what the next Read returns
 }
 
 func (c *answeringConn) Read(b []byte) (int, error) {
@@ -58,7 +59,7 @@ func (c *answeringConn) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	if now := time.Now(); err == nil && now.Sub(c.last) >= c.t.opt.Timeout/(2*aliveFraction) {
-		c.last, c.err = now, c.t.write(c.Conn, emptyFrame)
+		c.last, c.err = now, c.t.write(c.Conn, &c.stall, emptyFrame)
 	}
 	return n, err
 }

@@ -97,6 +97,7 @@ func (p *peer) write(ctx context.Context, conn net.Conn) error {
 	defer ticker.Stop()
 	var b batch
 	var buf []byte
+	var stall deadline
 	for {
 		var sent Traffic
 		buf = buf[:0]
@@ -116,7 +117,7 @@ func (p *peer) write(ctx context.Context, conn net.Conn) error {
 				rest = rest[n:]
 				sent.add(Traffic{Messages: uint64(n), Frames: 1})
 			}
-			if err := p.t.write(conn, buf); err != nil {
+			if err := p.t.write(conn, &stall, buf); err != nil {
 				return cmp.Or(context.Cause(ctx), err)
 			}
 			sent.Bytes = uint64(len(buf))
@@ -142,11 +143,13 @@ func appendMessages(b []byte, msgs []consensus.Message) ([]byte, int) {
 	return b, n
 }
 
-// write writes all of b, and fails when a writeBuffer of it takes longer than the timeout.
-func (t *TCP) write(conn net.Conn, b []byte) error {
+// write writes all of b, and fails when a writeBuffer of it takes longer than the timeout. The deadline is that of conn.
+func (t *TCP) write(conn net.Conn, stall *deadline, b []byte) error {
 	for len(b) > 0 {
 		n := min(len(b), writeBuffer)
-		conn.SetWriteDeadline(time.Now().Add(t.opt.Timeout))
+		if stall.renew(t.opt.Timeout) {
+			conn.SetWriteDeadline(stall.at)
+		}
 		if _, err := conn.Write(b[:n]); err != nil {
 			return err
 		}
