@@ -19,6 +19,7 @@ type frameReader struct {
 	conn    net.Conn
 	timeout time.Duration // the longest silence: a read that takes longer is an error
 	silence deadline      // of conn
+	renewed func() error  // if not nil: called whenever that is renewed
 	limit   int           // the longest payload
 	buf     []byte
 	r, w    int              // what was read and not returned is buf[r:w]
@@ -117,6 +118,11 @@ func (f *frameReader) rest() ([]byte, error) {
 func (f *frameReader) read(b []byte) (int, error) {
 	if f.silence.renew(f.timeout) {
 		f.conn.SetReadDeadline(f.silence.at)
+		if f.renewed != nil {
+			if err := f.renewed(); err != nil {
+				return 0, err
+			}
+		}
 	}
 	return f.conn.Read(b)
 }

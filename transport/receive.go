@@ -2,7 +2,6 @@ package transport
 
 import (
 	"net"
-	"time"
 
 	"github.com/consensus-go/consensus"
 )
@@ -21,7 +20,9 @@ type inbox struct {
 // receive delivers the messages of a connection until it breaks, or breaks a rule.
 func (s *server) receive(conn net.Conn, from consensus.NodeID) error {
 	in := inbox{server: s, from: from}
-	frames := newFrameReader(&answeringConn{Conn: conn, t: s.t}, s.t.opt.Timeout, s.t.maxFrame(), readBuffer)
+	frames := newFrameReader(conn, s.t.opt.Timeout, s.t.maxFrame(), readBuffer)
+	var stall deadline
+	frames.renewed = func() error { return s.t.write(conn, &stall, emptyFrame) } // says that this node is alive
 	return await(conn, func() error { return in.receive(frames) })
 }
 
@@ -42,26 +43,6 @@ func (in *inbox) receive(frames *frameReader) error {
 			in.deliver()
 		}
 	}
-}
-
-// An answeringConn says that this node is alive, now and then, while something arrives.
-type answeringConn struct {
-	net.Conn
-	t     *TCP
-	last  time.Time // when it has said so
-	stall deadline
-	err   error // if it could not: what the next Read returns
-}
-
-func (c *answeringConn) Read(b []byte) (int, error) {
-	if c.err != nil {
-		return 0, c.err
-	}
-	n, err := c.Conn.Read(b)
-	if now := time.Now(); err == nil && now.Sub(c.last) >= c.t.opt.Timeout/(2*aliveFraction) {
-		c.last, c.err = now, c.t.write(c.Conn, &c.stall, emptyFrame)
-	}
-	return n, err
 }
 
 // unpack takes the messages out of a frame. What a message is given to keep is its own: its entries
