@@ -154,25 +154,24 @@ func TestAGroupWhoseLeadersHostIsLostElectsInTheOrdinaryTime(t *testing.T) {
 	})
 }
 
+// answers reports whether n answers a read at once.
+func answers(t *testing.T, n *enginetest.Node, id uint64) bool {
+	n.Input(func() { require.NoError(t, n.Engine.Read(id)) })
+	return slices.ContainsFunc(n.Reads, func(r consensus.Read) bool { return r.ID == id })
+}
+
 // TestQuietExtendsNoLease is what a lease that Wake had renewed would break: nobody has followed the leader since.
 func TestQuietExtendsNoLease(t *testing.T) {
 	m := trio
 	m.Lease = time.Duration(enginetest.ElectionTimeout)
 	everyEngine(t, m, func(t *testing.T, g *gauge) {
 		l := g.leader()
-		read := func(id uint64) (answered bool) {
-			l.Input(func() { require.NoError(t, l.Engine.Read(id)) })
-			for _, r := range l.Reads {
-				answered = answered || r.ID == id
-			}
-			return answered
-		}
-		require.True(t, read(1))
+		require.True(t, answers(t, l, 1))
 		g.until(enginetest.ElectionTimeout/2, func() bool { return false })
 		g.sleep(t, 2*enginetest.ElectionTimeout)
 		wake(l, l.Now)
 		l.Tick(0)
-		require.False(t, read(2))
+		require.False(t, answers(t, l, 2))
 	})
 }
 
@@ -208,16 +207,12 @@ func TestALeaseEndsWhileItsLeaderIsNotRun(t *testing.T) {
 	m.Lease = time.Duration(enginetest.ElectionTimeout)
 	everyEngine(t, m, func(t *testing.T, g *gauge) {
 		l := g.leader()
-		read := func(id uint64) bool {
-			l.Input(func() { require.NoError(t, l.Engine.Read(id)) })
-			return slices.ContainsFunc(l.Reads, func(r consensus.Read) bool { return r.ID == id })
-		}
 		for k := range uint64(3) {
 			g.until(enginetest.ElectionTimeout/2, func() bool { return false })
-			require.True(t, read(2*k))
+			require.True(t, answers(t, l, 2*k))
 			l.Now += enginetest.ElectionTimeout
 			l.Input(func() { l.Engine.Tick(l.Now) })
-			require.False(t, read(2*k+1))
+			require.False(t, answers(t, l, 2*k+1))
 		}
 	})
 }
