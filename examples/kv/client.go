@@ -48,6 +48,8 @@ func (c *client) serve(commands []redcon.Command) {
 func (c *client) dispatch(args [][]byte) {
 	command, wrong := lookUp(args)
 	switch {
+	case wrong != "" && command != nil && command.name == "exec":
+		c.abort(wrong)
 	case wrong != "":
 		c.refuse(wrong)
 	case c.queue != nil && command.run != nil:

@@ -95,16 +95,14 @@ func init() {
 // takes reports whether c may have n arguments, its name among them.
 func (c *command) takes(n int) bool { return n == c.arity || c.arity < 0 && n >= -c.arity }
 
-// lookUp returns the command that args call, or what Redis would say.
+// lookUp returns the command that args call, nil if there is none, and what Redis says if it cannot be called so.
 func lookUp(args [][]byte) (*command, string) {
 	c := byName[string(bytes.ToLower(args[0]))]
 	switch {
 	case c == nil:
 		return nil, unknownCommand(args)
-	case !c.takes(len(args)) && c.name == "exec":
-		return nil, "EXECABORT Transaction discarded because of: " + strings.TrimPrefix(wrongArity(c.name), "ERR ")
 	case !c.takes(len(args)):
-		return nil, wrongArity(c.name)
+		return c, wrongArity(c.name)
 	}
 	return c, ""
 }

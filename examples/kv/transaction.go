@@ -1,10 +1,14 @@
 package main
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Transactions: what is queued between MULTI and EXEC is one entry of the log, reads included, or,
 // if nothing of it writes, one read. WATCH remembers which entry last changed a key; EXEC has the log
-// compare that, and nothing is executed if one has changed.
+// compare that, and nothing is executed if one has changed. A key that was missing and is missing again
+// has not, whatever was between; Redis says that it has.
 
 const errTransaction = "ERR the transaction is too large"
 
@@ -58,6 +62,12 @@ func (c *client) exec([][]byte) {
 		c.answers = 1
 		c.flush()
 	}
+}
+
+// abort answers an EXEC that is wrong, which ends the transaction all the same.
+func (c *client) abort(wrong string) {
+	c.refuse("EXECABORT Transaction discarded because of: " + strings.TrimPrefix(wrong, "ERR "))
+	c.reset()
 }
 
 // transaction executes the head of a transaction: its arguments are how many calls follow and, by
