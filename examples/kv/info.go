@@ -90,7 +90,6 @@ func (s *server) infoReplication() []string {
 		fmt.Sprintf("store_refused:%t", st.Refused),
 		fmt.Sprintf("log_damaged:%t", st.Damaged),
 		fmt.Sprintf("contradictions:%d", st.Contradictions),
-		fmt.Sprintf("store_damaged:%t", st.Damaged),
 	}
 	if err := s.node.group.Err(); err != nil {
 		lines = append(lines, "stopped:"+firstLine(err))
