@@ -58,8 +58,10 @@ func (v *view) WriteTo(w io.Writer) (n int64, err error) {
 // Restore implements consensus.StateMachine. What it reads replaces what there is once it is whole.
 func (s *store) Restore(r io.Reader) error {
 	in := snapshotReader{r: bufio.NewReaderSize(r, 64<<10)}
-	if version, err := in.r.ReadByte(); err != nil || version != snapshotVersion {
-		return fmt.Errorf("a snapshot of version %d, not %d (%w)", version, snapshotVersion, err)
+	version, err := in.r.ReadByte()
+	in.fail(err)
+	if in.err == nil && version != snapshotVersion {
+		return fmt.Errorf("a snapshot of version %d, not %d", version, snapshotVersion)
 	}
 	fresh := newStore()
 	fresh.clock = int64(in.uvarint())

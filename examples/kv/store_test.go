@@ -118,9 +118,9 @@ func TestADamagedSnapshotIsRefusedAndChangesNothing(t *testing.T) {
 	r.apply(300, "SET key value PX 200", "SET k2 v")
 	whole := r.state()
 	for n := range whole {
-		require.Error(t, r.Restore(bytes.NewReader(whole[:n])), "%d bytes of %d", n, len(whole))
+		require.ErrorIs(t, r.Restore(bytes.NewReader(whole[:n])), io.ErrUnexpectedEOF, "%d bytes of %d", n, len(whole))
 	}
-	require.Error(t, r.Restore(strings.NewReader("\x02\x00\x00")), "another version")
+	require.EqualError(t, r.Restore(strings.NewReader("\x02\x00\x00")), "a snapshot of version 2, not 1")
 	require.Error(t, r.Restore(strings.NewReader("\x01\x00\x01\xff\xff\xff\xff\xff\x01")), "a long key")
 	require.Equal(t, whole, r.state())
 }
