@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -70,9 +71,17 @@ func startNode(cfg nodeConfig) (*node, error) {
 	}
 	if err != nil {
 		n.host.Close()
-		return nil, err
+		return nil, cfg.explain(err)
 	}
 	return n, nil
+}
+
+// explain says of a log that makes no sense what is most often the matter with it.
+func (cfg *nodeConfig) explain(err error) error {
+	if errors.Is(err, consensus.ErrMalformed) {
+		return fmt.Errorf("%w (is it a log of -protocol %s?)", err, cfg.protocol)
+	}
+	return err
 }
 
 // close stops the node. The error is why it had stopped before, if it had.

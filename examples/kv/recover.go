@@ -24,7 +24,7 @@ func recoverCluster(o *options, stdout io.Writer) (err error) {
 	})
 	fmt.Fprint(stdout, r)
 	if err != nil {
-		return err
+		return o.node.explain(err)
 	}
 	keys, _ := store.size()
 	fmt.Fprintf(stdout, "Keys in it: %d.\n", keys)

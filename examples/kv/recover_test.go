@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -156,4 +157,20 @@ func TestOnlyWhatIsLostIsRecovered(t *testing.T) {
 	code, says = r.recover([]string{three}, full...)
 	require.Equal(t, 1, code)
 	require.Contains(t, says, "the group exists on disk", "it is not done twice")
+}
+
+func TestALogOfTheOtherProtocolIsSuspected(t *testing.T) {
+	t.Parallel()
+	for protocol, other := range map[string]string{"raft": "paxos", "paxos": "raft"} {
+		r := ruined(t, protocol, func(*ruin) {})
+		r.protocol = other
+		suspicion := "is it a log of -protocol " + other + "?"
+		code, says := r.recover([]string{r.folder(3, 7)})
+		require.Equal(t, 1, code)
+		require.Contains(t, says, suspicion)
+		var stderr bytes.Buffer
+		require.Equal(t, 1, run(context.Background(), []string{"-protocol", other, "-id", "3", "-cluster", "7", "-data", r.folder(3, 7),
+			"-peers", "3=127.0.0.1:0", "-listen", "127.0.0.1:0", "-insecure"}, io.Discard, &stderr))
+		require.Contains(t, stderr.String(), suspicion)
+	}
 }
