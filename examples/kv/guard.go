@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"strconv"
 )
@@ -12,6 +13,8 @@ const (
 	maxLine      = 64 << 10 // bytes of a line: an inline command, or a number
 	maxArguments = 1 << 16
 	maxRequest   = maxTransaction // bytes of the arguments of a command
+
+	maxIgnored = 64 << 20 // bytes after a request that was refused
 )
 
 // A guard listens for connections that read nothing which the parser behind it should not see: it
@@ -47,7 +50,17 @@ func (g *guardedConn) Read(b []byte) (int, error) {
 		}
 	}
 	g.Conn.Write([]byte("-ERR Protocol error: " + g.wrong + "\r\n"))
+	g.ignore()
 	return 0, errors.New(g.wrong)
+}
+
+// ignore reads on what the client is sending: it would not see the answer if the connection were
+// closed on it.
+func (g *guardedConn) ignore() {
+	if c, ok := g.Conn.(interface{ CloseWrite() error }); ok {
+		c.CloseWrite()
+	}
+	io.CopyN(io.Discard, g.Conn, maxIgnored)
 }
 
 // follow returns how much of b may pass: what is before the line that g.wrong is about, or all.

@@ -82,6 +82,17 @@ func TestNodesWithCertificatesTalk(t *testing.T) {
 	require.Contains(t, stderr.String(), "must name node-1.consensus")
 }
 
+func TestARequestThatIsTooLargeIsAnsweredThoughTheClientSendsOn(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, "-id", "1", "-peers", "1=127.0.0.1:0", "-data", t.TempDir(), "-insecure")
+	client := p.dial(t)
+	client.send(encode([]string{"SET", "a", strings.Repeat("x", 32<<20)}))
+	require.Equal(t, "-ERR Protocol error: invalid bulk length", client.receive())
+	_, err := client.in.ReadByte()
+	require.Equal(t, io.EOF, err)
+	require.NoError(t, p.close())
+}
+
 func TestMetricsAreServed(t *testing.T) {
 	t.Parallel()
 	p := startWith(t, "-id", "1", "-peers", "1=127.0.0.1:0", "-data", t.TempDir(), "-insecure", "-metrics", "127.0.0.1:0")
