@@ -111,6 +111,11 @@ func (g *guardedConn) followLine(line []byte) string {
 			return "invalid multibulk length"
 		}
 		g.args, g.size = n, 0
+	default:
+		// A page can have its reader's browser send HTTP to any port, with commands in the body.
+		if first, _, _ := bytes.Cut(line, []byte(" ")); bytes.EqualFold(first, []byte("post")) || bytes.EqualFold(first, []byte("host:")) {
+			return "this is HTTP"
+		}
 	}
 	return ""
 }

@@ -60,6 +60,8 @@ func TestARequestThatBreaksTheRulesIsRefusedInTheWordsOfRedis(t *testing.T) {
 		"*1\r\n$9223372036854775807\r\n":        "invalid bulk length",
 		fmt.Sprintf("*1\r\n$%d\r\n", maxBulk+1): "invalid bulk length",
 		strings.Repeat("x", maxLine+1):          "too big inline request",
+		"POST / HTTP/1.1\r\n":                   "this is HTTP",
+		"host: localhost\r\n":                   "this is HTTP",
 		"*4\r\n" + strings.Repeat(fmt.Sprintf("$%d\r\n%s\r\n", maxBulk, make([]byte, maxBulk)), 4): "invalid bulk length",
 	} {
 		for _, piece := range []int{1 + len(sent)/1000, len(sent) + 100} {
