@@ -95,8 +95,10 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 		return s, fmt.Errorf("no storage %q", s.storage)
 	case s.transport != "tcp" && s.transport != "memory":
 		return s, fmt.Errorf("no transport %q", s.transport)
-	case s.clients < 1 || s.replicas < 1 || s.groups < 1 || s.payload < 0 || s.duration <= 0:
-		return s, errors.New("clients, replicas, groups and -d must be above 0")
+	case s.clients < 1 || s.replicas < 1 || s.groups < 1 || s.duration <= 0:
+		return s, errors.New("-clients, -replicas, -groups and -d must be above 0")
+	case s.payload < 0:
+		return s, fmt.Errorf("-payload is %d, and cannot be below 0", s.payload)
 	}
 	return s, nil
 }

@@ -29,7 +29,7 @@ func TestEverySettingRuns(t *testing.T) {
 }
 
 func TestAWrongSettingIsExplained(t *testing.T) {
-	for _, args := range [][]string{{"-protocol", "zab"}, {"-op", "scan"}, {"-storage", "tape"}, {"-transport", "pigeon"}, {"-clients", "0"}, {"more"}, {"-d", "x"}} {
+	for _, args := range [][]string{{"-protocol", "zab"}, {"-op", "scan"}, {"-storage", "tape"}, {"-transport", "pigeon"}, {"-clients", "0"}, {"-payload", "-1"}, {"more"}, {"-d", "x"}} {
 		var stdout, stderr bytes.Buffer
 		require.Equal(t, 2, run(args, &stdout, &stderr))
 		require.Empty(t, stdout.String())
