@@ -50,8 +50,8 @@ func interruptible(ctx context.Context) context.Context {
 }
 
 const usage = `usage:
-  simulate run     [-protocol raft|paxos] [-profile swarm] [-seeds 1000] [-start 1] [-nodes N] [-storage] [-for 60s] [-first] [-json]
-  simulate replay  -seed N [-protocol raft|paxos] [-profile swarm] [-nodes N] [-storage] [-for 30s] [-trace]
+  simulate run     [-protocol raft|paxos] [-profile swarm] [-seeds 1000] [-start 1] [-nodes N] [-durable] [-storage] [-for 60s] [-first] [-json]
+  simulate replay  -seed N [-protocol raft|paxos] [-profile swarm] [-nodes N] [-durable] [-storage] [-for 30s] [-trace]
   simulate mutants [-protocol raft|paxos|storage] [-dir DIR] [-only NAME] [-json]
 simulate COMMAND -h says what the flags mean.
 `
