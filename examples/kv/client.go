@@ -82,12 +82,12 @@ func (c *client) flush() {
 		return
 	}
 	answers, err := c.execute(c.batch, c.class)
-	for range c.answers {
-		if err == nil {
-			c.conn.WriteRaw(answers)
-			break
+	if err == nil {
+		c.conn.WriteRaw(answers)
+	} else {
+		for range c.answers {
+			c.conn.WriteError(c.server.node.errorReply(err))
 		}
-		c.conn.WriteError(c.server.node.errorReply(err))
 	}
 	clear(c.batch)
 	c.batch, c.class, c.size, c.answers = c.batch[:0], local, 0, 0

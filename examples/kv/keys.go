@@ -36,7 +36,7 @@ func (x *execution) typeOf() {
 
 // expire is EXPIRE and PEXPIRE, whose units are of so many milliseconds. A time that has passed
 // deletes the key.
-func (x *execution) expire(unit int64) {
+func (x *execution) expire(unit int64, name string) {
 	if len(x.args) > 3 {
 		x.reply.error("ERR Unsupported option " + x.arg(3))
 		return
@@ -47,7 +47,7 @@ func (x *execution) expire(unit int64) {
 	}
 	expires, ok := x.deadline(n, unit)
 	if !ok {
-		x.reply.error("ERR invalid expire time in '" + map[int64]string{1000: "expire", 1: "pexpire"}[unit] + "' command")
+		x.reply.error("ERR invalid expire time in '" + name + "' command")
 		return
 	}
 	i, exists := x.get(x.arg(1))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -164,7 +165,7 @@ func (n *nemesis) transfer(context.Context) {
 	if leader == 0 {
 		return
 	}
-	_, err := n.ask(leader, "CONSENSUS", "TRANSFER", itoa(ids[to]))
+	_, err := n.ask(leader, "CONSENSUS", "TRANSFER", strconv.Itoa(ids[to]))
 	n.log("transfer from %d to %d: %v", leader, ids[to], err)
 }
 

@@ -10,8 +10,6 @@ import (
 	"time"
 )
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 var errChanging = errors.New("a change of the membership is under way")
 
 // replace has the spare node take the place of another, which becomes the spare.
@@ -99,7 +97,7 @@ func (n *nemesis) reshape(ctx context.Context, via []int, change string, id int,
 			return
 		}
 		if kind == "" || becomes == "" {
-			_, last = n.ask(at, "CONSENSUS", change, itoa(id))
+			_, last = n.ask(at, "CONSENSUS", change, strconv.Itoa(id))
 		}
 	}
 	n.report("%s of node %d has had no success since %v: %v", change, id, patience, last)
@@ -115,7 +113,7 @@ func (n *nemesis) kind(at, id int) (string, error) {
 	}
 	r, err := n.ask(at, "CONSENSUS", "MEMBERS")
 	for _, line := range r.items {
-		if kind, found := strings.CutPrefix(line.text, itoa(id)+" "); found {
+		if kind, found := strings.CutPrefix(line.text, strconv.Itoa(id)+" "); found {
 			return kind, err
 		}
 	}
