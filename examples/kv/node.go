@@ -176,8 +176,12 @@ func (n *node) errorReply(err error) string {
 		return "UNKNOWN whether this was executed: " + firstLine(err)
 	case n.group.Err() != nil:
 		return "ERR this node has stopped: " + firstLine(n.group.Err())
-	case n.group.Status().Kind == consensus.NotMember:
+	}
+	switch st := n.group.Status(); {
+	case st.Kind == consensus.NotMember:
 		return "READONLY this node is not a member of the cluster"
+	case st.MembersIndex == 0:
+		return "TRYAGAIN not executed: the cluster is not founded yet, for which all of its founders must be up"
 	}
 	return "TRYAGAIN not executed: " + firstLine(err)
 }

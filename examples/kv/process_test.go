@@ -59,6 +59,22 @@ func TestANodeKeepsItsDataAndGrowsIntoACluster(t *testing.T) {
 	}
 }
 
+func TestAClusterThatLacksAFounderSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	for protocol := range protocols {
+		var nodes []*process
+		for _, id := range []string{"1", "2"} {
+			nodes = append(nodes, startWith(t, "-protocol", protocol, "-id", id, "-peers", "1=127.0.0.1:0,2=127.0.0.1:0,3=127.0.0.1:0", "-data", t.TempDir(), "-insecure", "-timeout", "50ms"))
+		}
+		introduce(nodes...)
+		for _, p := range nodes {
+			require.Regexp(t, "^-TRYAGAIN .* all of its founders must be up", p.dial(t).do("SET a 1"))
+			require.Regexp(t, "^-TRYAGAIN .* all of its founders must be up", p.dial(t).do("GET a"))
+			require.NoError(t, p.close())
+		}
+	}
+}
+
 func TestNodesWithCertificatesTalk(t *testing.T) {
 	t.Parallel()
 	dir, authority := t.TempDir(), transport.NewDemoAuthority()
