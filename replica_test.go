@@ -81,6 +81,23 @@ func TestAProposalOfATermThatIsOverIsNotWaitedForForEver(t *testing.T) {
 	x.requireAnswer(id, ErrUnknown)
 }
 
+func TestASessionIsNotKeptWaitingWhenItsTermIsOver(t *testing.T) {
+	const second = Instant(1e9)
+	for _, kind := range []EntryKind{EntrySessionOpen, EntrySessionCommand, EntrySessionClose} {
+		x := newRig(t, ReplicaConfig{}).follow(2, 2)
+		id := x.NextID()
+		x.Propose(id, kind, []byte("a"))
+		x.Pump()
+		for range 10 {
+			x.pass(second)
+		}
+		require.True(t, x.open(id), "its leader may yet have it chosen")
+		x.follow(3, 3)
+		x.pass(second)
+		x.requireAnswer(id, ErrUnknown)
+	}
+}
+
 func TestARequestIsParkedUntilALeaderCanTakeIt(t *testing.T) {
 	for name, refuse := range map[string]func(x *rig){
 		"no leader known": func(x *rig) { x.follow(0, 2) },

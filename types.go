@@ -48,6 +48,9 @@ const (
 
 var entryKindNames = [entryKinds]string{"command", "noop", "members", "session-open", "session-command", "session-close"}
 
+// ofSession reports whether a session proposes such entries, and may propose one again whatever became of it.
+func (k EntryKind) ofSession() bool { return k >= EntrySessionOpen && k <= EntrySessionClose }
+
 func (k EntryKind) String() string {
 	if k < entryKinds {
 		return entryKindNames[k]

@@ -244,7 +244,8 @@ const patience = 3
 // sweep looks, once in RetryInterval, after the requests that nothing may ever answer. One that
 // was proposed or forwarded in a term that is over may have been chosen or not, and the log may
 // never grow past it; and the answer to a forwarded one may have been lost. The first is answered
-// ErrUnknown when patience is at an end, the second is sent again.
+// ErrUnknown when patience is at an end, the second is sent again. A session asks again, and is applied
+// once however often it does: it is not kept waiting.
 func (r *Replica) sweep() {
 	if r.now-r.swept < r.interval {
 		return
@@ -265,7 +266,7 @@ func (r *Replica) doubt(l *queue, term Term) {
 		if q.term < term {
 			q.doubts++
 		}
-		if q.doubts == patience {
+		if q.doubts == patience || q.doubts > 0 && q.kind.ofSession() {
 			r.finish(q, Result{}, ErrUnknown)
 		}
 		q = next
