@@ -154,7 +154,7 @@ func (x *exposition) histogram(name string, h *Histogram) {
 	x.sample(name+"_count", "", strconv.FormatUint(n, 10))
 }
 
-func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'g', -1, 64) }
+func seconds(d time.Duration) string { return strconv.FormatFloat(float64(d)/1e9, 'g', -1, 64) }
 
 // groups writes what is of interest of each group.
 func (x *exposition) groups(gs []*Group) {

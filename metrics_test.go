@@ -71,6 +71,7 @@ func scrapeOf(t *testing.T, h *consensus.Host) scrape {
 		case "_bucket":
 			le, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimPrefix(m[2], `{le="`), `"}`), 64)
 			require.NoError(t, err, line)
+			require.Less(t, len(m[2]), len(`{le="1.34217728"}`)+1, "a bound is written as short as it is: %s", line)
 			require.Greater(t, le, bound)
 			require.GreaterOrEqual(t, value, below)
 			bound, below = le, value
