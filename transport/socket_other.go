@@ -1,8 +1,8 @@
-//go:build !unix
+//go:build !linux
 
 package transport
 
 import "net"
 
-// newSocket returns conn: there is nothing better here.
+// newSocket returns conn, which asks before it waits: this system does not say what is left.
 func newSocket(conn net.Conn) net.Conn { return conn }

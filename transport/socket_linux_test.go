@@ -1,5 +1,3 @@
-//go:build unix
-
 package transport
 
 import (
@@ -7,6 +5,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -80,6 +79,9 @@ func TestASocketThatIsAwaitedIsReadToItsEnd(t *testing.T) {
 	near.Close()
 }
 
+// closeWait is what TCP_INFO begins with once the other side has ended the stream.
+const closeWait = 8
+
 func TestTheWaitForASocketEnds(t *testing.T) {
 	drain := func(c net.Conn) func() error {
 		return func() error {
@@ -91,6 +93,24 @@ func TestTheWaitForASocketEnds(t *testing.T) {
 		near, far := sockets(t)
 		far.Close()
 		require.NoError(t, await(near, drain(near))) // io.Copy returns nil for io.EOF
+	})
+	t.Run("with the stream, whose end came with its last bytes", func(t *testing.T) {
+		near, far := sockets(t)
+		far.Write(make([]byte, 5))
+		far.Close()
+		ended := func() (state int) {
+			near.raw.Control(func(fd uintptr) { state, _ = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO) })
+			return state & 0xff
+		}
+		for ended() != closeWait {
+			runtime.Gosched()
+		}
+		require.NoError(t, await(near, func() error {
+			n, err := io.Copy(io.Discard, struct{ io.Reader }{near})
+			require.NoError(t, err, "were it drained, nothing would end the wait")
+			require.Equal(t, int64(5), n)
+			return nil
+		}))
 	})
 	t.Run("when it is closed", func(t *testing.T) {
 		near, _ := sockets(t)
