@@ -158,8 +158,8 @@ func (s *server) handshake(conn net.Conn) (net.Conn, hello, error) {
 	return conn, h, nil
 }
 
-// refuse counts a handshake that failed, of who claims to be from, and logs it once a minute for each
-// reason and machine.
+// refuse counts a handshake that failed, of who claims to be from, and logs it once a minute for each machine and
+// refusal. All that is no refusal of ours is one: its text may have a port in it, or the time of day.
 func (s *server) refuse(conn net.Conn, from consensus.NodeID, err error) {
 	if s.ctx.Err() != nil {
 		return
@@ -170,7 +170,11 @@ func (s *server) refuse(conn net.Conn, from consensus.NodeID, err error) {
 	if splitErr != nil {
 		host = remote
 	}
-	if s.t.refusals.allows(time.Now(), host+" "+err.Error()) {
+	var answer *refusedError
+	if errors.As(err, &answer) {
+		host += " " + answer.refusal.String()
+	}
+	if s.t.refusals.allows(time.Now(), host) {
 		s.t.opt.Logger.Warn("transport: refused a connection", "id", s.t.opt.ID, "remote", remote, "node", from, "error", err)
 	}
 }

@@ -104,6 +104,27 @@ func TestWhoHasNoCertificateIsRefused(t *testing.T) {
 	})
 }
 
+// The text of the error has the time in it.
+func TestACertificateThatHasExpiredIsLoggedOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w wires
+		var j journal
+		a := NewDemoAuthority()
+		one := w.node(t, 1, new(keeper), with(a.TLS(1)), j.logger)
+		two, err := a.forged(t, nodeName(2), -time.Hour, a).identity()
+		require.NoError(t, err)
+		for range 150 {
+			c, err := secure(t.Context(), w.stranger(t), tls.Client, two.client(1))
+			require.NoError(t, err, "in TLS 1.3 it hears about it later")
+			_, err = io.ReadAll(c)
+			require.ErrorContains(t, err, "expired certificate")
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, uint64(150), one.Stats().Refused)
+		require.Equal(t, 3, j.count("expired"))
+	})
+}
+
 func TestOlderVersionsOfTLSAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w wires
