@@ -74,7 +74,7 @@ func (s *server) stream(conn net.Conn, from consensus.NodeID, keep func() bool) 
 	in, err := s.inflow(from, &o)
 	if err != nil {
 		go func() { link.lost(drain(frames)) }()
-		link.farewell(appendDone(nil, err), s.t.opt.Timeout)
+		link.farewell(appendDone(nil, err))
 		return err
 	}
 	offset, progress := in.attach(link)
@@ -107,7 +107,7 @@ func (s *server) report(in *inflow, link *streamLink, offset uint64, progress ch
 		}
 		select {
 		case <-s.ctx.Done():
-			link.farewell(appendDone(b, errStopped), farewell)
+			link.farewell(appendDone(b, errStopped))
 			return errStopped
 		case <-link.gone:
 			return link.err
@@ -117,7 +117,7 @@ func (s *server) report(in *inflow, link *streamLink, offset uint64, progress ch
 		}
 		consumed, done, result := in.state()
 		if done {
-			if link.farewell(appendDone(b, result), s.t.opt.Timeout); link.ended() {
+			if link.farewell(appendDone(b, result)); link.ended() {
 				s.forget(in)
 			}
 			return nil

@@ -202,7 +202,7 @@ func (o *outflow) write(ctx context.Context, link *streamLink) error {
 	var pass <-chan time.Time // when buf may be written; nil: at once
 	for {
 		if err := o.failure(ctx); err != nil {
-			link.farewell(appendText(nil, frameAbort, err.Error()), farewell)
+			link.farewell(appendText(nil, frameAbort, err.Error()))
 			return err
 		}
 		if len(buf) == 0 {

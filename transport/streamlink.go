@@ -13,7 +13,7 @@ import (
 
 const (
 	// farewell is how long a connection for a snapshot is kept for its last frame to arrive, when
-	// it has to end.
+	// all has to end.
 	farewell = 250 * time.Millisecond
 	// maxText is how long the text of an error may be on the wire.
 	maxText = 1 << 10
@@ -73,20 +73,20 @@ func (l *streamLink) write(b []byte) error {
 	return err
 }
 
-// farewell writes the last frame, and gives the other side some time to read it and to close. To
-// close at once could destroy it: a system that has received something for a connection that is
-// closed resets it.
-func (l *streamLink) farewell(frame []byte, d time.Duration) error {
-	if err := l.write(frame); err != nil {
-		return err
+// farewell writes the last frame, and gives the other side the timeout, or little once ctx is done, to read
+// it and to close. To close at once could destroy it: a system that has received something for a connection that
+// is closed resets it.
+func (l *streamLink) farewell(frame []byte) {
+	if l.write(frame) != nil {
+		return
 	}
-	timer := time.NewTimer(d)
+	timer := time.NewTimer(l.t.opt.Timeout)
 	defer timer.Stop()
+	defer context.AfterFunc(l.ctx, func() { timer.Reset(farewell) })()
 	select {
 	case <-l.gone:
 	case <-timer.C:
 	}
-	return nil
 }
 
 // appendOffset appends a frame of that kind, with an offset and data.
