@@ -179,7 +179,6 @@ func (t *TCP) Serve(ctx context.Context, h consensus.Handler) error {
 	if err != nil {
 		return err
 	}
-	s.work.Go(s.accept)
 	<-s.ctx.Done()
 	t.Close()
 	if ctx.Err() == nil {
@@ -199,6 +198,7 @@ func (t *TCP) begin(ctx context.Context, h consensus.Handler) (*server, error) {
 	}
 	s := newServer(t, ctx, h)
 	t.server = s
+	s.work.Go(s.accept)
 	for _, p := range t.peers {
 		s.work.Go(func() { p.run(s.ctx) })
 	}
