@@ -34,7 +34,7 @@ type TCPOptions struct {
 	QueueBytes             int // messages that may wait for one peer; default 16 MiB
 	SnapshotBytesPerSecond int // of all snapshots together that are being sent; default: no limit
 	// MaxMessageBytes is how large a message may be, with 64 bytes for each entry beside its data. It
-	// must be well above every group's MaxInflight, and the same on all nodes; default 16 MiB.
+	// must be well above every group's MaxInflight, and the same on all nodes; at most 1 GiB; default 16 MiB.
 	MaxMessageBytes int
 
 	// Timeout is the longest silence of a node that is believed to be there, and what a handshake
@@ -42,8 +42,14 @@ type TCPOptions struct {
 	Timeout time.Duration
 }
 
-// aliveFraction: nodes say that they are alive several times per Timeout.
-const aliveFraction = 3
+const (
+	// aliveFraction: nodes say that they are alive several times per Timeout.
+	aliveFraction = 3
+	// minTimeout: less is no time for a network, but a duration without its unit.
+	minTimeout = time.Millisecond
+	// maxMessageBytes keeps a frame's length well within its 32 bits.
+	maxMessageBytes = 1 << 30
+)
 
 // A TCP is the Transport of one node, over TCP connections. All its methods may be called at any
 // time.
@@ -105,8 +111,10 @@ func (o TCPOptions) withDefaults() (TCPOptions, error) {
 		return wrong("TLS", "nil", "without it, Plaintext must be asked for")
 	case o.TLS != nil && o.Plaintext:
 		return wrong("Plaintext", "true", "with TLS set it must be false")
-	case o.Timeout < 0:
-		return wrong("Timeout", o.Timeout.String(), "a duration cannot be negative")
+	case o.Timeout != 0 && o.Timeout < minTimeout:
+		return wrong("Timeout", o.Timeout.String(), "must be at least "+minTimeout.String())
+	case o.MaxMessageBytes > maxMessageBytes:
+		return wrong("MaxMessageBytes", strconv.Itoa(o.MaxMessageBytes), "must be at most "+strconv.Itoa(maxMessageBytes))
 	}
 	if _, ok := o.Peers[0]; ok {
 		return wrong("Peers", "0", "0 is no node")

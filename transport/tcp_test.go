@@ -124,8 +124,10 @@ func TestWhatIsWrongWithTheOptionsIsNamed(t *testing.T) {
 		{"TLS", `a certificate of ["node-2.consensus"]`, func(o *TCPOptions) { o.Plaintext, o.TLS = false, authority.TLS(2) }},
 		{"Peers", "0", func(o *TCPOptions) { o.Peers = map[consensus.NodeID]string{0: "host:1"} }},
 		{"Timeout", "-1ns", func(o *TCPOptions) { o.Timeout = -1 }},
+		{"Timeout", "5ns", func(o *TCPOptions) { o.Timeout = 5 }},
 		{"QueueBytes", "-1", func(o *TCPOptions) { o.QueueBytes = -1 }},
 		{"MaxMessageBytes", "-2", func(o *TCPOptions) { o.MaxMessageBytes = -2 }},
+		{"MaxMessageBytes", "1073741825", func(o *TCPOptions) { o.MaxMessageBytes = 1<<30 + 1 }},
 		{"SnapshotBytesPerSecond", "-3", func(o *TCPOptions) { o.SnapshotBytesPerSecond = -3 }},
 	} {
 		opt := options(1)
