@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -29,6 +31,35 @@ func TestMemoryKeepsThePromisesOfTransportInRealTime(t *testing.T) {
 		n := transport.NewNetwork()
 		test(t, []consensus.Transport{n.Node(1), n.Node(2), n.Node(3)})
 	})
+}
+
+// The suite asks for no more than the contract does, so it must bear what that allows.
+func TestTheSuiteBearsMessagesThatComeAgain(t *testing.T) {
+	transporttest.Run(t, func(t *testing.T, test func(*testing.T, []consensus.Transport)) {
+		synctest.Test(t, func(t *testing.T) {
+			n := transport.NewNetwork()
+			test(t, []consensus.Transport{&stutterer{Memory: n.Node(1)}, &stutterer{Memory: n.Node(2)}, &stutterer{Memory: n.Node(3)}})
+		})
+	})
+}
+
+// A stutterer sends everything again, when it sends the next.
+type stutterer struct {
+	*transport.Memory
+
+	mu   sync.Mutex
+	last []consensus.Message
+}
+
+func (s *stutterer) Send(msgs []consensus.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Memory.Send(s.last)
+	s.Memory.Send(msgs)
+	s.last = slices.Clone(msgs)
+	for i := range s.last {
+		s.last[i].Ranges = slices.Clone(s.last[i].Ranges)
+	}
 }
 
 // A receiver counts messages and reads snapshots to their end.

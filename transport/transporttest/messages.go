@@ -52,30 +52,30 @@ var messageClaims = []claim{
 		})
 	}},
 	{"each message of a batch goes to its To", func(n *network) {
-		for n.await(2, 10, 0) == nil || n.await(3, 11, 0) == nil || n.await(2, 12, 0) == nil {
+		for n.await(1, 2, 10, 0) == nil || n.await(1, 3, 11, 0) == nil || n.await(1, 2, 12, 0) == nil {
 			n.nodes[1].Send([]consensus.Message{message(1, 2, 10), message(1, 3, 11), message(1, 2, 12)})
 			time.Sleep(moment)
 		}
-		require.Nil(n, n.await(2, 11, 0))
-		require.Nil(n, n.await(3, 10, 0))
-		require.Nil(n, n.await(3, 12, 0))
+		require.Nil(n, n.await(1, 2, 11, 0))
+		require.Nil(n, n.await(1, 3, 10, 0))
+		require.Nil(n, n.await(1, 3, 12, 0))
 	}},
 	{"Send keeps nothing of its argument but entries and data", func(n *network) {
-		for n.await(2, 99, 0) == nil {
+		for n.await(1, 2, 99, 0) == nil {
 			msgs := []consensus.Message{full(1, 2, 99)}
 			n.nodes[1].Send(msgs)
 			clear(msgs[0].Ranges)
 			clear(msgs)
 			time.Sleep(moment)
 		}
-		require.Equal(n, full(1, 2, 99), *n.await(2, 99, 0))
+		require.Equal(n, full(1, 2, 99), *n.await(1, 2, 99, 0))
 	}},
 	{"a handler may answer while it is told", func(n *network) {
 		two := n.nodes[2]
 		two.mu.Lock()
 		two.answer = func(m consensus.Message) { two.Send([]consensus.Message{message(2, 1, m.Context+1)}) }
 		two.mu.Unlock()
-		for n.await(1, 61, 0) == nil {
+		for n.await(2, 1, 61, 0) == nil {
 			n.nodes[1].Send([]consensus.Message{message(1, 2, 60)})
 			time.Sleep(moment)
 		}
@@ -111,7 +111,7 @@ var messageClaims = []claim{
 		}
 	}},
 	{"messages to nodes that are not there are dropped, and others arrive", func(n *network) {
-		for n.await(2, 10, 0) == nil || n.await(3, 11, 0) == nil {
+		for n.await(1, 2, 10, 0) == nil || n.await(1, 3, 11, 0) == nil {
 			n.nodes[1].Send([]consensus.Message{message(1, 9, 1), message(1, 2, 10), message(1, 0, 1), message(1, 3, 11)})
 			time.Sleep(moment)
 		}

@@ -157,20 +157,19 @@ func (x *node) stallUntil(c chan struct{}) {
 	x.stall = c
 }
 
-// find returns a copy of what has arrived with this Context, or a channel that tells of more.
-func (x *node) find(context uint64) (*consensus.Message, <-chan struct{}) {
+// find returns a copy of what has arrived from there with this Context, or a channel that tells of more.
+func (x *node) find(from consensus.NodeID, context uint64) (*consensus.Message, <-chan struct{}) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for i := range x.arrived {
-		if x.arrived[i].Context == context {
-			m := x.arrived[i]
+	for _, m := range x.arrived {
+		if m.From == from && m.Context == context {
 			return &m, nil
 		}
 	}
 	return nil, x.more
 }
 
-// message is a small message; its Context is what the suite knows it by.
+// message is a small message; what the suite knows it by, besides from and to, is its Context.
 func message(from, to consensus.NodeID, context uint64) consensus.Message {
 	return consensus.Message{Kind: consensus.KindHeartbeat, From: from, To: to, Group: 1, Context: context}
 }
@@ -179,17 +178,17 @@ func message(from, to consensus.NodeID, context uint64) consensus.Message {
 func (n *network) deliver(m consensus.Message) *consensus.Message {
 	for {
 		n.nodes[m.From].Send([]consensus.Message{m})
-		if got := n.await(m.To, m.Context, moment); got != nil {
+		if got := n.await(m.From, m.To, m.Context, moment); got != nil {
 			return got
 		}
 	}
 }
 
-// await returns the message of that Context when it has arrived at node to, or nil after d.
-func (n *network) await(to consensus.NodeID, context uint64, d time.Duration) *consensus.Message {
+// await returns the message of that Context when it has arrived, or nil after d.
+func (n *network) await(from, to consensus.NodeID, context uint64, d time.Duration) *consensus.Message {
 	late := time.After(d)
 	for {
-		got, more := n.nodes[to].find(context)
+		got, more := n.nodes[to].find(from, context)
 		if got != nil {
 			return got
 		}
