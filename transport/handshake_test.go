@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,19 +73,28 @@ func TestADamagedGreetingIsMalformed(t *testing.T) {
 }
 
 func TestWhoIsNotWelcomeIsToldWhy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var w wires
-		one := w.node(t, 1, new(keeper))
-		h := helloTo1()
-		h.cluster++
-		c := w.stranger(t)
-		err := greet(c, h)
-		require.Equal(t, &refusedError{refusedCluster, minVersion, maxVersion}, err)
-		requireClosed(t, c)
-		synctest.Wait()
-		require.Equal(t, uint64(1), one.Stats().Refused)
-		require.Zero(t, one.Stats().Accepted)
-	})
+	for why, spoil := range map[refusal]func(*hello){
+		refusedVersion: func(h *hello) { h.lowest, h.highest = maxVersion+1, maxVersion+1 },
+		refusedCluster: func(h *hello) { h.cluster++ },
+		refusedTo:      func(h *hello) { h.to = 3 },
+		refusedFrom:    func(h *hello) { h.from = 1 },
+		refusedPurpose: func(h *hello) { h.purpose = 3 },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var w wires
+			var j journal
+			one := w.node(t, 1, new(keeper), j.logger)
+			h := helloTo1()
+			spoil(&h)
+			c := w.stranger(t)
+			require.Equal(t, &refusedError{why, minVersion, maxVersion}, greet(c, h))
+			requireClosed(t, c)
+			synctest.Wait()
+			require.Equal(t, uint64(1), one.Stats().Refused)
+			require.Zero(t, one.Stats().Accepted)
+			require.Equal(t, 1, j.count(why.String()))
+		})
+	}
 }
 
 func TestNodesThatAreNotMeantForEachOtherExchangeNothing(t *testing.T) {
@@ -146,6 +156,21 @@ func TestAStrangerHasTheTimeoutToIntroduceItself(t *testing.T) {
 			require.Equal(t, one.opt.Timeout, time.Since(begun))
 		})
 	}
+	synctest.Test(t, func(t *testing.T) {
+		var w wires
+		one := w.node(t, 1, new(keeper))
+		c, begun := w.stranger(t), time.Now()
+		var drip sync.WaitGroup
+		drip.Go(func() { // it is not silent, but slow
+			for _, b := range h.appendTo(nil) {
+				c.Write([]byte{b})
+				time.Sleep(time.Second)
+			}
+		})
+		requireClosed(t, c)
+		require.Equal(t, one.opt.Timeout, time.Since(begun))
+		drip.Wait()
+	})
 	synctest.Test(t, func(t *testing.T) {
 		var w wires
 		one := w.node(t, 1, new(keeper))

@@ -190,7 +190,16 @@ func TestFilesThatChangeAreLoadedAgain(t *testing.T) {
 		f.write(t, before, 1)
 		x, err := f.load()
 		require.NoError(t, err)
-		w.node(t, 1, k, with(x), j.logger)
+		one := w.node(t, 1, new(keeper), with(x), knows(3), j.logger)
+		// and dials a node of that authority
+		dial := func(a *DemoAuthority) []uint64 {
+			three := w.node(t, 3, k, with(a.TLS(3)))
+			defer three.Close()
+			time.Sleep(lastBackoff)
+			sendNote(one, 3, 1)
+			synctest.Wait()
+			return k.contexts()
+		}
 		try := func(a *DemoAuthority) error {
 			i, err := a.TLS(2).identity()
 			require.NoError(t, err)
@@ -203,6 +212,8 @@ func TestFilesThatChangeAreLoadedAgain(t *testing.T) {
 		}
 		require.NoError(t, try(before))
 		require.Error(t, try(after))
+		require.NotEmpty(t, dial(before))
+		require.Empty(t, dial(after))
 
 		require.NoError(t, os.WriteFile(f.cert, []byte("half a certifica"), 0o600))
 		require.NoError(t, try(before), "what cannot be used changes nothing")
@@ -213,6 +224,8 @@ func TestFilesThatChangeAreLoadedAgain(t *testing.T) {
 		f.write(t, after, 1)
 		require.NoError(t, try(after))
 		require.Error(t, try(before))
+		require.NotEmpty(t, dial(after))
+		require.Empty(t, dial(before))
 	})
 }
 
