@@ -54,7 +54,7 @@ func parseOpening(b []byte) (o opening, err error) {
 // stream receives a snapshot on conn. It calls keep once it knows that there is one: from then on
 // the connection is closed here, and not by who stops the server.
 func (s *server) stream(conn net.Conn, from consensus.NodeID, keep func() bool) error {
-	frames := newFrameReader(conn, s.t.opt.Timeout, s.t.maxFrame()+maxText, 2*chunkSize)
+	frames := newFrameReader(conn, s.t.opt.Timeout, maxStreamFrame, 2*chunkSize)
 	payload, _, err := frames.next()
 	if err != nil {
 		return err

@@ -17,6 +17,8 @@ const (
 	farewell = 250 * time.Millisecond
 	// maxText is how long the text of an error may be on the wire.
 	maxText = 1 << 10
+	// maxStreamFrame is how long the payload of a frame about a snapshot may be.
+	maxStreamFrame = windowSize + maxText
 )
 
 // A streamName is the random name of a snapshot on its way.

@@ -18,7 +18,7 @@
 // Who reads its code begins at wire.go, where the protocol is drawn; then tcp.go, peer.go and send.go
 // for what leaves, accept.go and receive.go for what comes, outflow.go and inflow.go for snapshots. What leaves is
 // queued, and a goroutine of each peer writes all that has gathered. What comes is delivered by the goroutine that has
-// read it, which then waits until more arrives without asking whether it has: see socket.go.
+// read it, which then waits until more arrives, on Linux without asking whether it has: see socket.go.
 //
 // [Memory] carries them within one process: for tests, examples and benchmarks. Nodes meet on a
 // [Network], which can cut the links between them.

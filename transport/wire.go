@@ -50,7 +50,8 @@ import (
 // Stream is a random name for the snapshot, under which it may be opened again after its
 // connection broke; the offset of open is the first byte that the sender still has. Resume is the
 // answer to it, and says where to go on. A credit says how much has been consumed: the sender may be
-// ahead of it by a window of 1 MiB. Outcome is a consensus.Outcome; done may come at any time.
+// ahead of it by a window of 1 MiB. No payload is longer than that and 1 KiB. Outcome is a
+// consensus.Outcome; done may come at any time.
 const (
 	minVersion = 1
 	maxVersion = 1
