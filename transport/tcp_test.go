@@ -63,9 +63,7 @@ func TestAConnectionIsKeptThoughNothingMoreArrivesForNow(t *testing.T) {
 			nodes, heard := listen(t, 2, set), make(ear, 1)
 			start(t, nodes[0], new(keeper))
 			start(t, nodes[1], heard)
-			for !nodes[0].served() { // before, what is sent is dropped
-				runtime.Gosched()
-			}
+			awaitServe(nodes[0])
 			for i := range uint64(100) {
 				sendNote(nodes[0], 2, i)
 				require.Equal(t, i, <-heard)
@@ -73,12 +71,6 @@ func TestAConnectionIsKeptThoughNothingMoreArrivesForNow(t *testing.T) {
 			require.Equal(t, uint64(1), nodes[1].Stats().Accepted)
 		})
 	}
-}
-
-func (t *TCP) served() bool {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.server != nil
 }
 
 // An ear passes on the Context of each message.
@@ -243,7 +235,7 @@ func traffic(t testing.TB, set ...func(*TCPOptions)) (send func(msgs []consensus
 	}
 }
 
-// awaitServe returns when n is served, and so takes messages.
+// awaitServe returns when n is served: before, what is sent is dropped.
 func awaitServe(n *TCP) {
 	for {
 		n.mu.RLock()
