@@ -120,7 +120,7 @@ func (o TCPOptions) withDefaults() (TCPOptions, error) {
 		return wrong("Peers", "0", "0 is no node")
 	}
 	if o.TLS != nil {
-		i, err := o.TLS.identity()
+		i, err := o.TLS.identity(o.ID)
 		if err != nil {
 			return o, err
 		}

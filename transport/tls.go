@@ -45,7 +45,7 @@ type identity struct {
 // LoadTLS reads a node's certificate, its key and the certificates of the authorities, all PEM.
 // The files are read again for each connection that is made. If they have changed, what they say
 // holds from then on, for new connections. If they cannot be used, perhaps because not all have been
-// written yet, what they said before still holds, and a TCP logs that.
+// written yet, or are another node's, what they said before still holds, and a TCP logs that.
 func LoadTLS(certFile, keyFile, caFile string) (*TLS, error) {
 	return newTLS(func() (files pemFiles, err error) {
 		for i, name := range [...]string{certFile, keyFile, caFile} {
@@ -59,21 +59,21 @@ func LoadTLS(certFile, keyFile, caFile string) (*TLS, error) {
 
 func newTLS(read func() (pemFiles, error)) (*TLS, error) {
 	x := &TLS{read: read}
-	_, err := x.identity()
-	if err != nil {
+	if _, err := x.identity(0); err != nil {
 		return nil, err
 	}
 	return x, nil
 }
 
-// identity returns what holds now. An error says why it is not what the files say.
-func (x *TLS) identity() (identity, error) {
+// identity returns what holds now, for the node id, or for any if that is 0. An error says why it is not what the
+// files say.
+func (x *TLS) identity(id consensus.NodeID) (identity, error) {
 	files, err := x.read()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if err == nil && !slices.EqualFunc(files[:], x.files[:], bytes.Equal) {
 		var fresh identity
-		if fresh, err = files.parse(); err == nil {
+		if fresh, err = files.parse(id); err == nil {
 			x.files, x.current = files, fresh
 		}
 	}
@@ -83,9 +83,12 @@ func (x *TLS) identity() (identity, error) {
 	return x.current, err
 }
 
-func (f *pemFiles) parse() (i identity, err error) {
+func (f *pemFiles) parse(id consensus.NodeID) (i identity, err error) {
 	if i.certificate, err = tls.X509KeyPair(f[0], f[1]); err != nil {
 		return i, err
+	}
+	if id != 0 && !certifies(i.certificate.Leaf, id) {
+		return i, fmt.Errorf("they do not name node %d", id)
 	}
 	i.authorities = x509.NewCertPool()
 	if !i.authorities.AppendCertsFromPEM(f[2]) {
@@ -135,7 +138,7 @@ func (i identity) server() *tls.Config {
 
 // identity is who this node is now.
 func (t *TCP) identity() identity {
-	i, err := t.opt.TLS.identity()
+	i, err := t.opt.TLS.identity(t.opt.ID)
 	if err != nil {
 		t.complain("the certificates remain as they were", t.opt.ID, err)
 	}

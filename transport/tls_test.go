@@ -111,7 +111,7 @@ func TestACertificateThatHasExpiredIsLoggedOnceAMinute(t *testing.T) {
 		var j journal
 		a := NewDemoAuthority()
 		one := w.node(t, 1, new(keeper), with(a.TLS(1)), j.logger)
-		two, err := a.forged(t, nodeName(2), -time.Hour, a).identity()
+		two, err := a.forged(t, nodeName(2), -time.Hour, a).identity(0)
 		require.NoError(t, err)
 		for range 150 {
 			c, err := secure(t.Context(), w.stranger(t), tls.Client, two.client(1))
@@ -130,7 +130,7 @@ func TestOlderVersionsOfTLSAreRefused(t *testing.T) {
 		var w wires
 		authority := NewDemoAuthority()
 		w.node(t, 1, new(keeper), with(authority.TLS(1)))
-		me, err := authority.TLS(2).identity()
+		me, err := authority.TLS(2).identity(0)
 		require.NoError(t, err)
 		cfg := me.client(1)
 		cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
@@ -201,7 +201,7 @@ func TestFilesThatChangeAreLoadedAgain(t *testing.T) {
 			return k.contexts()
 		}
 		try := func(a *DemoAuthority) error {
-			i, err := a.TLS(2).identity()
+			i, err := a.TLS(2).identity(0)
 			require.NoError(t, err)
 			c := w.stranger(t)
 			secured, err := secure(context.Background(), c, tls.Client, i.client(1))
@@ -219,6 +219,8 @@ func TestFilesThatChangeAreLoadedAgain(t *testing.T) {
 		require.NoError(t, try(before), "what cannot be used changes nothing")
 		require.NoError(t, os.Remove(f.key))
 		require.NoError(t, try(before))
+		f.write(t, before, 9)
+		require.NoError(t, try(before), "nor does what is another node's")
 		require.Equal(t, 1, j.count("the certificates remain as they were"))
 
 		f.write(t, after, 1)
