@@ -29,8 +29,12 @@ type peer struct {
 	stats   PeerStats
 }
 
-// maxSpare is for how many messages an empty batch keeps memory.
-const maxSpare = 4096
+// maxSpare is for how many messages an empty batch keeps memory, and maxSpareRanges for how many of their ranges:
+// about a megabyte each.
+const (
+	maxSpare       = 4096
+	maxSpareRanges = 16 * maxSpare
+)
 
 // A batch is messages that are sent together.
 type batch struct {
@@ -51,7 +55,7 @@ func (b *batch) add(m *consensus.Message, size int) {
 
 // reset empties b and keeps its memory, unless that is a lot, but not what it points to.
 func (b *batch) reset() {
-	if cap(b.msgs) > maxSpare {
+	if cap(b.msgs) > maxSpare || cap(b.ranges) > maxSpareRanges {
 		*b = batch{}
 	}
 	clear(b.msgs)

@@ -175,6 +175,15 @@ func TestAQueueThatWasLongGivesItsMemoryBack(t *testing.T) {
 			require.Len(t, k.contexts(), len(msgs))
 		}
 		require.LessOrEqual(t, cap(one.peers[2].queue.msgs), maxSpare)
+
+		m := note(1, 2, 1)
+		m.Ranges = make([]consensus.Range, 2*maxSpareRanges)
+		for range 3 {
+			one.Send([]consensus.Message{m})
+			synctest.Wait()
+			require.Len(t, k.contexts(), 1)
+		}
+		require.LessOrEqual(t, cap(one.peers[2].queue.ranges), maxSpareRanges)
 	})
 }
 
