@@ -37,17 +37,18 @@ func TestNoArrivalIsMissedWhileTheLastIsHandled(t *testing.T) {
 	var got []byte
 	buf := make([]byte, 16)
 	err := await(near, func() error {
-		for {
-			n, err := near.Read(buf)
-			if err != nil {
-				return err
-			}
-			got = append(got, buf[:n]...)
-			if len(got) == 200 {
-				return io.EOF
-			}
-			send(byte(len(got))) // after it was read, and before it is waited for
+		n, err := near.Read(buf)
+		if err != nil {
+			return err
 		}
+		got = append(got, buf[:n]...)
+		if len(got) == 200 {
+			return io.EOF
+		}
+		send(byte(len(got))) // after it was read, and before it is waited for
+		_, err = near.Read(buf)
+		require.Equal(t, errDrained, err, "the system is not asked what it has said")
+		return err
 	})
 	require.Equal(t, io.EOF, err)
 	for i, b := range got {
