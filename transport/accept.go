@@ -175,6 +175,6 @@ func (s *server) refuse(conn net.Conn, from consensus.NodeID, err error) {
 		host += " " + answer.refusal.String()
 	}
 	if s.t.refusals.allows(time.Now(), host) {
-		s.t.opt.Logger.Warn("transport: refused a connection", "id", s.t.opt.ID, "remote", remote, "node", from, "error", err)
+		s.t.opt.Logger.Warn("transport: refused a connection", "node", s.t.opt.ID, "peer", from, "remote", remote, "err", err)
 	}
 }

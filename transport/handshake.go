@@ -57,6 +57,9 @@ type refusedError struct {
 }
 
 func (e *refusedError) Error() string {
+	if e.refusal != refusedVersion {
+		return fmt.Sprintf("refused: %v", e.refusal)
+	}
 	return fmt.Sprintf("refused: %v (it speaks versions %d to %d, we %d to %d)", e.refusal, e.lowest, e.highest, minVersion, maxVersion)
 }
 

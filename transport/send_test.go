@@ -370,7 +370,7 @@ func TestANodeThatCannotBeReachedIsLoggedOnceAMinute(t *testing.T) {
 			sendNote(one, 3, 1)
 			time.Sleep(time.Second)
 		}
-		require.Equal(t, 3, j.count("node=2"))
-		require.Equal(t, 3, j.count("node=3"))
+		require.Equal(t, 3, j.count("peer=2"))
+		require.Equal(t, 3, j.count("peer=3"))
 	})
 }

@@ -252,7 +252,7 @@ func (t *TCP) Send(msgs []consensus.Message) {
 // complain logs what went wrong with a node, unless it has just been said.
 func (t *TCP) complain(what string, id consensus.NodeID, err error) {
 	if t.said.allows(time.Now(), what+strconv.FormatUint(uint64(id), 10)) {
-		t.opt.Logger.Warn("transport: "+what, "id", t.opt.ID, "node", id, "error", err)
+		t.opt.Logger.Warn("transport: "+what, "node", t.opt.ID, "peer", id, "err", err)
 	}
 }
 
