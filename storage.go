@@ -37,7 +37,7 @@ type Storage interface {
 // A SnapshotWriter is a snapshot in the making. Exactly one of Commit and Abort ends it.
 type SnapshotWriter interface {
 	io.Writer
-	// Commit makes the snapshot durable.
+	// Commit makes the snapshot durable. If a Write has failed, so does it.
 	Commit() error
 	// Abort forgets it.
 	Abort()

@@ -134,6 +134,32 @@ func requireFinal(r *rig, cause error, when string) {
 	require.Zero(r.t, syncs, when)
 }
 
+// A state machine may not look at the errors that it is told while it writes itself.
+func TestASnapshotOfWhichAPartWasNotWrittenIsNotCommitted(t *testing.T) {
+	for _, half := range []bool{false, true} {
+		f := crashfs.New(crashfs.Sector)
+		d, err := openTiny(f)
+		require.NoError(t, err)
+		w, err := d.Create(1, meta(1, 1))
+		require.NoError(t, err)
+		for n := range 10 {
+			f.Inject(func(op crashfs.Op) *crashfs.Fault {
+				if op.Kind == crashfs.WriteAt && n == 5 {
+					return &crashfs.Fault{Err: syscall.ENOSPC, Half: half}
+				}
+				return nil
+			})
+			w.Write(make([]byte, 100<<10))
+		}
+		_, err = w.Write([]byte("more"))
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.ErrorIs(t, w.Commit(), syscall.ENOSPC)
+		requireNames(t, f, folder, "0000000000000001.log", "LOCK", "identity")
+		require.NoError(t, d.Append([]consensus.Write{put(1, 1, 1)}), "the log is whole")
+		require.NoError(t, d.Close())
+	}
+}
+
 func TestAFolderInUseIsRefused(t *testing.T) {
 	f := crashfs.New(crashfs.Sector)
 	d, err := openTiny(f)

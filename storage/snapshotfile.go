@@ -141,14 +141,16 @@ type snapshotWriter struct {
 	file   File
 	offset int64
 	buffer []byte // not written yet: a chunk, with its head, unless it is empty
+	err    error  // why a part is missing: there is nothing to commit, whether who writes has looked or not
 }
 
 // write writes the buffer.
 func (w *snapshotWriter) write() error {
-	n, err := w.file.WriteAt(w.buffer, w.offset)
+	var n int
+	n, w.err = w.file.WriteAt(w.buffer, w.offset)
 	w.offset += int64(n)
 	w.buffer = w.buffer[:0]
-	return err
+	return w.err
 }
 
 // chunk writes the buffer as a chunk.
@@ -162,7 +164,7 @@ func (w *snapshotWriter) chunk() error {
 }
 
 func (w *snapshotWriter) Write(p []byte) (n int, err error) {
-	for len(p) > 0 && err == nil {
+	for len(p) > 0 && w.err == nil {
 		if len(w.buffer) == 0 {
 			w.buffer = append(w.buffer, make([]byte, chunkHead)...)
 		}
@@ -170,16 +172,16 @@ func (w *snapshotWriter) Write(p []byte) (n int, err error) {
 		w.buffer = append(w.buffer, p[:some]...)
 		p, n = p[some:], n+some
 		if len(w.buffer) == chunkHead+chunkSize {
-			err = w.chunk()
+			w.chunk()
 		}
 	}
-	return n, err
+	return n, w.err
 }
 
 // Commit implements consensus.SnapshotWriter. Its name becomes durable before anybody may adopt it.
 func (w *snapshotWriter) Commit() error {
-	var err error
-	if len(w.buffer) > 0 {
+	err := w.err
+	if err == nil && len(w.buffer) > 0 {
 		err = w.chunk()
 	}
 	if err == nil {
