@@ -291,6 +291,43 @@ func TestDamageOfAMissingSnapshotIsItsGroups(t *testing.T) {
 	}
 }
 
+// A crash tore the first record of a batch, and left the second. Its number was given again. Then the head that
+// says where the torn segment ends is damaged.
+func TestDamageDoesNotBringBackWhatACrashTore(t *testing.T) {
+	f := crashfs.New(crashfs.Sector)
+	d, err := openSized(f, 0)
+	require.NoError(t, err)
+	for _, ws := range [][]consensus.Write{{put(1, 1, 1), vote(2, 1)}, {put(1, 2, 2)}, {put(1, 3, 3), vote(2, 3)}} {
+		require.NoError(t, d.Append(ws))
+	}
+	require.NoError(t, d.Close())
+	first := filepath.Join(folder, "0000000000000001.log")
+	pieces := storage.Pieces(content(t, f, first))
+	require.NoError(t, f.Flip(first, pieces[len(pieces)-2].Offset, 1))
+
+	var left *crashfs.FS // once the next segment was there, and nothing else had been done
+	f.After(func(op crashfs.Op) {
+		if op.Kind == crashfs.SyncDir {
+			left = f.Crash(nothing)
+		}
+	})
+	d, err = openSized(f, 0)
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+
+	d, err = openSized(left, 0)
+	require.NoError(t, err)
+	require.NoError(t, d.Append([]consensus.Write{vote(2, 7)}))
+	require.NoError(t, d.Close())
+	require.NoError(t, left.Flip(filepath.Join(folder, "0000000000000002.log"), 20, 1))
+	d, err = openSized(left, 0)
+	require.NoError(t, err)
+	r, err := d.Recover(2)
+	require.NoError(t, err)
+	require.Equal(t, vote(2, 7).State, r.State)
+	require.NoError(t, d.Close())
+}
+
 func TestALaterFormatIsRefused(t *testing.T) {
 	base, _ := closed(t)
 	logs := files(t, base, ".log")

@@ -77,7 +77,8 @@ func (d *Disk) recover() error {
 	return v.clean(names)
 }
 
-// sealed replays a segment that is not the last: the next one says where it ends.
+// sealed replays a segment that is not the last: the next one says where it ends. If that cannot be read, it
+// may end where a crash tore it: what is beyond never comes back.
 func (v *recovery) sealed(s *segment, next uint64) error {
 	if err := v.read(s); err != nil {
 		return err
@@ -86,8 +87,9 @@ func (v *recovery) sealed(s *segment, next uint64) error {
 	h, known := v.heads[next]
 	if known = known && h.end <= uint64(len(v.buffer)); known {
 		s.end = int64(h.end)
-	} else if n := len(v.found); n > 0 {
-		s.end = v.found[n-1].offset + v.found[n-1].size
+	} else if found, _ := torn(v.found); len(found) > 0 {
+		last := found[len(found)-1]
+		s.end = last.offset + last.size
 	}
 	v.replay(s, sealed(v.found, s.end))
 	if !known {
