@@ -257,19 +257,31 @@ func TestDamageToTheIdentityIsRefused(t *testing.T) {
 func TestDamageOfAMissingFileIsRefused(t *testing.T) {
 	base, _ := closed(t)
 	logs := files(t, base, ".log")
-	for _, name := range append(logs[:len(logs)-1], filepath.Join(folder, "identity")) {
+	for _, name := range append(logs, filepath.Join(folder, "identity")) {
 		f := base.Kill()
 		require.NoError(t, f.Remove(name))
-		_, err := sights(f)
-		require.ErrorIs(t, err, storage.ErrDamaged)
-		require.ErrorContains(t, err, name)
+		requireRefused(t, f, name)
 	}
+	newest := base.Kill()
+	require.NoError(t, newest.Remove(logs[len(logs)-1]))
+	create(t, newest, logs[len(logs)-1], "")
+	requireRefused(t, newest, logs[len(logs)-1])
 	f := base.Kill()
 	for _, name := range files(t, f, ".log") {
 		require.NoError(t, f.Remove(name))
 	}
 	_, err := sights(f)
 	require.ErrorIs(t, err, storage.ErrDamaged)
+}
+
+// requireRefused requires that the folder does not open, and not the second time either, because of the file name.
+func requireRefused(t *testing.T, f *crashfs.FS, name string) {
+	t.Helper()
+	for range 2 {
+		_, err := sights(f)
+		require.ErrorIs(t, err, storage.ErrDamaged)
+		require.ErrorContains(t, err, name)
+	}
 }
 
 func TestDamageOfAMissingSnapshotIsItsGroups(t *testing.T) {

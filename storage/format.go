@@ -43,7 +43,9 @@ import (
 //     by one more than the one before. The state is in the head, so damage to entries loses no vote.
 //   - A segment begins with a roster: the number that each group in the one before it had reached
 //     there. It tells whether the last records of a group are missing.
-//   - oldest is the first segment that is still needed: those from there on must all exist.
+//   - oldest is the first segment that is still needed: those from there on must all exist. That the last one did
+//     the record after the end of the one before it says: it is written before anything in the new one is
+//     acknowledged.
 //
 // A file's first sector is written anew with each record in it, and so on, as with any log that is
 // not padded: a disk that damages a sector when the power fails, rather than leaving what was in it,
@@ -63,6 +65,7 @@ const (
 	flagFile               // that snapshot has a file; a witness's has none
 	flagLost               // the entries first to last were damaged, and are unknown; there is no body
 	flagRoster             // the body is a roster; of group 0, which is none
+	flagNext               // there is a segment after this one; of group 0, and no body
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -24,6 +24,7 @@ type recovery struct {
 	heads  map[uint64]head // of the segments, if they can be read
 	gaps   []*gap
 	stale  []string // files of segments before the oldest, some of which may be gone
+	unused []string // files of segments after the last, which were never in use
 
 	entries []consensus.Entry // of the record that is being replayed
 }
@@ -77,8 +78,8 @@ func (d *Disk) recover() error {
 	return v.clean(names)
 }
 
-// sealed replays a segment that is not the last: the next one says where it ends. If that cannot be read, it
-// may end where a crash tore it: what is beyond never comes back.
+// sealed replays a segment that is not the last: the next one says where it ends, and its own last record does.
+// If neither can be read, it may end where a crash tore it: what is beyond never comes back.
 func (v *recovery) sealed(s *segment, next uint64) error {
 	if err := v.read(s); err != nil {
 		return err
@@ -87,6 +88,8 @@ func (v *recovery) sealed(s *segment, next uint64) error {
 	h, known := v.heads[next]
 	if known = known && h.end <= uint64(len(v.buffer)); known {
 		s.end = int64(h.end)
+	} else if known = followed(v.found); known {
+		s.end = v.found[len(v.found)-1].offset
 	} else if found, _ := torn(v.found); len(found) > 0 {
 		last := found[len(found)-1]
 		s.end = last.offset + last.size
@@ -104,6 +107,14 @@ func (v *recovery) sealed(s *segment, next uint64) error {
 func (v *recovery) last(s *segment) error {
 	if err := v.read(s); err != nil {
 		return err
+	}
+	if followed(v.found) {
+		return &DamageError{File: segmentName(v.d.dir, s.number+1), What: "the segment is missing, or its head"}
+	}
+	for _, name := range v.unused {
+		if err := v.d.o.FS.Remove(name); err != nil {
+			return err
+		}
 	}
 	found, synced := torn(v.found)
 	if n := len(found); n < len(v.found) {
@@ -137,11 +148,7 @@ func (v *recovery) shorten(s *segment) error {
 	if !slices.Contains(v.d.segments, s) {
 		return nil
 	}
-	f, err := v.d.o.FS.Open(s.name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Truncate(s.end), f.Close())
+	return s.file.Truncate(s.end)
 }
 
 // open opens the segments that are needed, and removes what is not.
@@ -169,9 +176,10 @@ func (v *recovery) open(names []string) error {
 		}
 		h, known := v.heads[s.number]
 		if !known && len(d.segments) == 0 {
-			if removed, err := v.unbegun(s); err != nil {
+			if unbegun, err := v.unbegun(s); err != nil {
 				return err
-			} else if removed {
+			} else if unbegun {
+				v.unused = append(v.unused, s.name)
 				continue
 			}
 		}
@@ -196,7 +204,7 @@ func (v *recovery) openSegment(number uint64) (*segment, error) {
 	d := v.d
 	s := &segment{number: number, name: segmentName(d.dir, number), seed: seedOf(d.id.incarnation, number)}
 	var err error
-	if s.file, err = d.o.FS.OpenRead(s.name); err != nil {
+	if s.file, err = d.o.FS.Open(s.name); err != nil {
 		return nil, err
 	}
 	b := make([]byte, headSize)
@@ -220,16 +228,15 @@ func (v *recovery) openSegment(number uint64) (*segment, error) {
 	return s, nil
 }
 
-// unbegun removes the last segment, which has no head, if it was never in use, and reports whether.
+// unbegun reports whether the last segment, which has no head, was never in use. It is closed then.
 func (v *recovery) unbegun(s *segment) (bool, error) {
 	err := v.read(s)
-	if err != nil {
-		return false, errors.Join(err, s.file.Close())
+	if err == nil {
+		if _, synced := torn(v.found); synced > headSize {
+			return false, nil
+		}
 	}
-	if _, synced := torn(v.found); synced > headSize {
-		return false, nil
-	}
-	return true, errors.Join(s.file.Close(), v.d.o.FS.Remove(s.name))
+	return true, errors.Join(err, s.file.Close())
 }
 
 // read finds what is in a segment.

@@ -40,6 +40,9 @@ func (d *Disk) begin(records []byte, publish func(s *segment)) error {
 	if err == nil {
 		err = d.o.FS.SyncDir(d.dir)
 	}
+	if err == nil && d.active != nil {
+		err = d.active.follow()
+	}
 	if err != nil {
 		s.file.Close()
 		return fmt.Errorf("beginning %s: %w", s.name, err)

@@ -19,7 +19,8 @@ func (f *finding) whole() bool { return !f.gap && f.record.encoded != nil }
 
 var recMagicBytes = binary.LittleEndian.AppendUint32(nil, recMagic)
 
-// scan adds to fs what is in b, all of a segment's file, up to the last record in it.
+// scan adds to fs what is in b, all of a segment's file, up to the last record in it, or the one that says that
+// there is a next segment: nothing was written after that.
 func scan(b []byte, seed uint32, fs []finding) []finding {
 	at := int64(headSize)
 	for {
@@ -33,6 +34,9 @@ func scan(b []byte, seed uint32, fs []finding) []finding {
 		}
 		f.offset, f.size = next, int64(f.record.size())
 		fs = append(fs, f)
+		if followed(fs) {
+			return fs
+		}
 		at = next + f.size
 	}
 }
@@ -54,6 +58,11 @@ func nextRecord(b []byte, seed uint32, offset int64, r *record) int64 {
 		offset = (offset + int64(i) + 7) &^ 7
 	}
 	return -1
+}
+
+// followed reports whether the last of the findings in a segment is that there is a next one.
+func followed(fs []finding) bool {
+	return len(fs) > 0 && fs[len(fs)-1].record.has(flagNext)
 }
 
 // sealed cuts the findings of a segment that is known to end at end: there, all was durable.

@@ -65,6 +65,14 @@ func (s *segment) write(b []byte) error {
 	return nil
 }
 
+// follow makes durable in s, after its end, that there is a next segment, so that it is missed if it is lost.
+func (s *segment) follow() error {
+	r := record{number: s.number, flags: flagNext}
+	b := r.appendTo(nil, func(b []byte) []byte { return b })
+	seal(b, s.seed, s.end, s.end)
+	return s.write(b)
+}
+
 // place is where a record of size bytes is, at offset.
 func (s *segment) place(offset int64, size int) place { return place{s, offset, uint32(size)} }
 

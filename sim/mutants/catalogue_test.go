@@ -39,7 +39,7 @@ var floor = [...]struct {
 	}},
 	{"storage", []string{
 		"crc-ignored", "damage-forgotten", "damage-is-absence", "entries-deleted-early", "folder-without-dir-sync",
-		"fsync-error-swallowed", "fsync-left-out", "fsync-retried", "moved-is-absent", "rename-without-dir-sync",
+		"fsync-error-swallowed", "fsync-left-out", "fsync-retried", "missing-not-missed", "moved-is-absent", "rename-without-dir-sync",
 		"segment-deleted-early", "segment-without-dir-sync", "snapshot-crc-ignored", "state-before-entries", "tail-believed",
 		"tail-comes-back", "torn-tail-accepted",
 	}},
