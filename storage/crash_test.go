@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/consensus-go/consensus"
+	"github.com/consensus-go/consensus/storage"
 	"github.com/consensus-go/consensus/storage/crashfs"
 )
 
@@ -106,6 +107,74 @@ func TestCrashWhenASnapshotIsCommittedAmidAnAppend(t *testing.T) {
 		r.requireShows(r.world)
 	}
 	require.Greater(t, commits, 10)
+}
+
+// amid calls a function before each sync of a folder.
+type amid struct {
+	*crashfs.FS
+	sync func()
+}
+
+func (a *amid) SyncDir(dir string) error {
+	a.sync()
+	return a.FS.SyncDir(dir)
+}
+
+// While a snapshot's name is made durable, one of the same name is adopted, which had been committed before.
+func TestCrashWhenASnapshotIsAdoptedAmidTheCommitOfAnother(t *testing.T) {
+	f := &amid{crashfs.New(crashfs.Sector), func() {}}
+	d, err := openTiny(f)
+	require.NoError(t, err)
+	commit := func(data string) {
+		w, err := d.Create(1, meta(5, 1))
+		require.NoError(t, err)
+		_, err = io.WriteString(w, data)
+		require.NoError(t, err)
+		require.NoError(t, w.Commit())
+	}
+	shows := func(f storage.FS) string {
+		d, err := openTiny(f)
+		require.NoError(t, err)
+		v, err := look(d, 1)
+		require.NoError(t, err)
+		require.Equal(t, meta(5, 1), v.rec.Snapshot)
+		require.NoError(t, d.Close())
+		return v.snapshot
+	}
+	require.NoError(t, d.Append([]consensus.Write{put(1, 1, 9)}))
+	commit("first")
+	seen := make(map[string]bool)
+	f.sync = func() {
+		f.sync = func() {}
+		require.NoError(t, d.Append([]consensus.Write{adoption(1, meta(5, 1)), put(2, 1, 1)}))
+		for o := new(crashfs.Odometer); o.Next(); {
+			seen[shows(f.Crash(crashfs.Cut{Choose: o.Choose}))] = true
+		}
+	}
+	commit("second")
+	require.Equal(t, map[string]bool{"first": true, "second": true}, seen)
+	require.Equal(t, "second", shows(f.Crash(nothing)))
+	require.NoError(t, d.Close())
+}
+
+// Groups go on while a call of one of them waits for the disk.
+func TestNobodyWaitsForTheDiskWithALockThatOthersTake(t *testing.T) {
+	r := newRig(t, "", crashfs.Sector)
+	waits := make(map[crashfs.Kind]int)
+	r.inject = func(op crashfs.Op) *crashfs.Fault {
+		switch op.Kind {
+		case crashfs.ReadAt, crashfs.WriteAt, crashfs.Sync, crashfs.SyncDir:
+			if r.disk != nil {
+				require.False(t, r.disk.Locked(), op)
+				waits[op.Kind]++
+			}
+		}
+		return nil
+	}
+	script(r)
+	require.NoError(t, r.failed)
+	r.requireShows(r.world)
+	require.Len(t, waits, 4)
 }
 
 // requireShows requires that the Disk in use shows w.

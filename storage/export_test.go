@@ -38,6 +38,15 @@ const (
 	RecordHeadSize = recordSize
 )
 
+// Locked reports whether somebody holds the lock that all groups' calls take.
+func (d *Disk) Locked() bool {
+	free := d.mu.TryLock()
+	if free {
+		d.mu.Unlock()
+	}
+	return !free
+}
+
 // MakeRight gives a segment's file, whatever is in it, the head and the checksums that it would have
 // as segment number of the store with this identity.
 func MakeRight(folder []byte, number uint64, b []byte) {

@@ -204,25 +204,29 @@ func (w *snapshotWriter) Abort() {
 	w.d.o.FS.Remove(w.temp)
 }
 
-// commit gives a snapshot its name, and adds it to those that a write may adopt. Nobody adopts one
-// meanwhile, which might be of the same name.
+// commit gives a snapshot its name, and adds it to those that a write may adopt. No write is meant to adopt
+// it before the name is durable, unless there was one of that name, which a crash would bring back.
 func (d *Disk) commit(w *snapshotWriter) error {
+	if named, err := d.name(w); err != nil || !named {
+		return err
+	}
+	return d.fail(d.o.FS.SyncDir(d.dir)) // the folder is the log's, too
+}
+
+// name is commit but for the sync; false: the snapshot will never be the newest, and is removed.
+func (d *Disk) name(w *snapshotWriter) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.failed != nil {
-		return d.failed
+		return false, d.failed
 	}
 	j := d.journal(w.group)
 	if w.index <= j.pending.index {
-		return d.o.FS.Remove(w.temp) // it will never be the newest
+		return false, d.o.FS.Remove(w.temp)
 	}
 	f := &snapshotFile{name: snapshotName(d.dir, w.group, w.index, w.term), index: w.index, term: w.term, uses: 1}
 	if err := d.o.FS.Rename(w.temp, f.name); err != nil {
-		return err
-	}
-	if err := d.o.FS.SyncDir(d.dir); err != nil {
-		d.failed = fmt.Errorf("%w: %w", ErrFailed, err) // the folder is the log's, too
-		return d.failed
+		return false, err
 	}
 	j.waiting = slices.DeleteFunc(j.waiting, func(old *snapshotFile) bool { return old.name == f.name })
 	j.waiting = append(j.waiting, f)
@@ -230,7 +234,7 @@ func (d *Disk) commit(w *snapshotWriter) error {
 		d.drop(j.waiting[0])
 		j.waiting = slices.Delete(j.waiting, 0, 1)
 	}
-	return nil
+	return true, nil
 }
 
 // claim takes the snapshot that a write adopts out of those that wait.
@@ -251,30 +255,49 @@ func (d *Disk) drop(f *snapshotFile) {
 	}
 }
 
+// release ends one use of a file.
+func (d *Disk) release(f *snapshotFile) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.drop(f)
+}
+
 // Open implements consensus.Storage.
 func (d *Disk) Open(id consensus.GroupID) (consensus.SnapshotMeta, io.ReadCloser, error) {
+	meta, of, err := d.newest(id)
+	if err != nil {
+		return consensus.SnapshotMeta{}, nil, err
+	}
+	if of == nil {
+		return meta, io.NopCloser(strings.NewReader("")), nil
+	}
+	f, err := d.o.FS.OpenRead(of.name)
+	if err != nil {
+		d.release(of)
+		return consensus.SnapshotMeta{}, nil, err
+	}
+	r := &snapshotReader{d: d, of: of, file: f}
+	if _, r.offset, err = readSnapshotHead(f, of.name, d.id.incarnation, id); err != nil {
+		return consensus.SnapshotMeta{}, nil, errors.Join(err, r.Close())
+	}
+	return meta, r, nil
+}
+
+// newest is the adopted snapshot, and its file, if it has one, which stays until it is released.
+func (d *Disk) newest(id consensus.GroupID) (meta consensus.SnapshotMeta, of *snapshotFile, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	j := d.journals[id]
 	if err := d.trouble(j); err != nil {
-		return consensus.SnapshotMeta{}, nil, err
+		return meta, nil, err
 	}
 	if j == nil || j.meta.Index == 0 {
-		return consensus.SnapshotMeta{}, nil, fmt.Errorf("snapshot of group %d: %w", id, fs.ErrNotExist)
+		return meta, nil, fmt.Errorf("snapshot of group %d: %w", id, fs.ErrNotExist)
 	}
-	if j.file == nil {
-		return j.meta, io.NopCloser(strings.NewReader("")), nil
+	if j.file != nil {
+		j.file.uses++
 	}
-	f, err := d.o.FS.OpenRead(j.file.name)
-	if err != nil {
-		return consensus.SnapshotMeta{}, nil, err
-	}
-	_, at, err := readSnapshotHead(f, j.file.name, d.id.incarnation, id)
-	if err != nil {
-		return consensus.SnapshotMeta{}, nil, errors.Join(err, f.Close())
-	}
-	j.file.uses++
-	return j.meta, &snapshotReader{d: d, of: j.file, file: f, offset: at}, nil
+	return j.meta, j.file, nil
 }
 
 // A snapshotReader hands out chunk by chunk what is whole.
@@ -337,8 +360,6 @@ func (r *snapshotReader) Close() error {
 	}
 	err := r.file.Close()
 	r.file = nil
-	r.d.mu.Lock()
-	defer r.d.mu.Unlock()
-	r.d.drop(r.of)
+	r.d.release(r.of)
 	return err
 }
