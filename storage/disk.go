@@ -68,7 +68,7 @@ type Disk struct {
 	journals map[consensus.GroupID]*journal
 	segments []*segment // by number; the last is active
 	free     []string   // files of segments that are no longer needed
-	pinned   uint64     // segments from here on stay: it is unknown whose records were damaged there; 0: all stay
+	pinned   bool       // all segments stay: it is unknown whose records were damaged
 	unknown  error      // why a group that nothing is known of may be one that was damaged
 	failed   error      // an ErrFailed
 	temps    int        // how many temporary files there were
@@ -95,7 +95,7 @@ func Open(dir string, o Options) (*Disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	d := &Disk{dir: dir, o: o, lock: lock, journals: make(map[consensus.GroupID]*journal), pinned: math.MaxUint64}
+	d := &Disk{dir: dir, o: o, lock: lock, journals: make(map[consensus.GroupID]*journal)}
 	found, err := d.identify()
 	switch {
 	case err != nil:
@@ -227,20 +227,12 @@ func (d *Disk) publish(s *segment, offset int64) {
 		it := &d.batch.items[i]
 		j := d.journals[it.record.group]
 		before := j.meta.Index
-		d.apply(j, &it.record, it.config, it.entries, s.place(offset, it.record.size()))
+		j.apply(&it.record, it.config, it.entries, s.place(offset, it.record.size()), d.o.Retention)
 		if j.meta.Index > before {
 			d.replace(j, it.file)
 		}
 		offset += int64(it.record.size())
 	}
-}
-
-// apply does what a durable record says.
-func (d *Disk) apply(j *journal, r *record, config []byte, es []consensus.Entry, p place) {
-	if j.home != p.segment {
-		p.segment.written = append(p.segment.written, j)
-	}
-	j.apply(r, config, es, p, d.o.Retention)
 }
 
 // replace makes f the file of the adopted snapshot, in place of all older ones.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -125,12 +124,12 @@ func (v *recovery) last(s *segment) error {
 	v.replay(s, found[:n])
 	tail := found[n:]
 	if len(v.gaps) > 0 {
-		v.d.pinned = 0 // until it is known what they mean
+		v.d.pinned = true // until it is known what they mean
 	}
 
 	var records []byte
 	if !slices.ContainsFunc(v.gaps, func(g *gap) bool { return g.segment == s }) {
-		records = rosterOf(s)
+		records = v.d.roster()
 	}
 	for i, at := 0, int64(headSize+len(records)); i < len(tail); i++ {
 		f := &tail[i]
@@ -268,11 +267,9 @@ func (v *recovery) judge() {
 			}
 		}
 	}
-	d.pinned = math.MaxUint64
+	d.pinned = d.unknown != nil
 	for _, j := range d.journals {
-		if j.damage != nil || d.unknown != nil {
-			d.pinned = 0
-		}
+		d.pinned = d.pinned || j.damage != nil
 	}
 }
 

@@ -72,7 +72,7 @@ func (v *recovery) record(s *segment, f *finding) {
 		m.snapshot = v.file(r)
 	}
 	before := j.meta.Index
-	v.d.apply(j, r, config, es, s.place(f.offset, r.size()))
+	j.apply(r, config, es, s.place(f.offset, r.size()), v.d.o.Retention)
 	if j.meta.Index > before {
 		j.file = nil
 		if r.has(flagFile) {

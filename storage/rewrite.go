@@ -25,7 +25,7 @@ type rewriting struct {
 
 // reconsider begins to rewrite the oldest segment, if that is worth it. Disk.mu is held.
 func (d *Disk) reconsider() {
-	if len(d.rewriting.journals) > 0 || d.segments[0] == d.active || d.segments[0].number >= d.pinned {
+	if len(d.rewriting.journals) > 0 || d.segments[0] == d.active || d.pinned {
 		return
 	}
 	used, needed := int64(0), int64(0)

@@ -1,8 +1,10 @@
 package storage
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
+	"slices"
 )
 
 // maxFree is how many files wait to be written again.
@@ -13,7 +15,7 @@ func (d *Disk) room(n int) error {
 	if d.active.end == headSize || d.active.end+int64(n) <= int64(d.o.SegmentSize) {
 		return nil
 	}
-	return d.begin(rosterOf(d.active), nil)
+	return d.begin(d.roster(), nil)
 }
 
 // begin makes the segment after the active one, or the first, with these records in it: what must be
@@ -84,15 +86,21 @@ func (d *Disk) create(number uint64) (*segment, error) {
 	return s, err
 }
 
-// rosterOf is the record that says how far the groups had got in s.
-func rosterOf(s *segment) []byte {
-	if s == nil {
-		return nil
+// roster is the record that says how far the groups have got in the active segment.
+func (d *Disk) roster() []byte {
+	var all []standing
+	d.mu.Lock()
+	for _, j := range d.journals {
+		if j.home == d.active {
+			all = append(all, standing{j.id, j.number})
+		}
 	}
-	r := record{number: s.number, flags: flagRoster}
+	d.mu.Unlock()
+	slices.SortFunc(all, func(a, b standing) int { return cmp.Compare(a.group, b.group) })
+	r := record{number: d.active.number, flags: flagRoster}
 	return r.appendTo(nil, func(b []byte) []byte {
-		for _, j := range s.written {
-			b = appendStanding(b, standing{j.id, j.number})
+		for _, s := range all {
+			b = appendStanding(b, s)
 		}
 		return b
 	})
@@ -104,7 +112,7 @@ func (d *Disk) oldest() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.segments {
-		if s.live > 0 || s.number >= d.pinned {
+		if s.live > 0 || d.pinned {
 			return s.number
 		}
 	}

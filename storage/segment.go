@@ -26,8 +26,6 @@ type segment struct {
 	limit   int64 // how long it is meant to be
 	live    int   // how many runs, states and adoptions are in it that are needed
 	readers int   // how many are reading it, and keep it from being written again
-
-	written []*journal // those with a record in it, each once
 }
 
 // segmentName is the name of the file of segment number in dir.
