@@ -204,6 +204,23 @@ func TestAFolderThatCannotBeWrittenIsAnErrorOfTheOperatingSystem(t *testing.T) {
 	r.try("after the folder could not be written", r.fs, true)
 }
 
+// A file system that cannot be written, and so has nothing to sync, may say that it knows no such call; the
+// folder is on another one that is mounted there.
+func TestAFolderMayBeBelowOneThatCannotBeSynced(t *testing.T) {
+	for _, err := range []error{syscall.EINVAL, syscall.EACCES} {
+		f := crashfs.New(crashfs.Sector)
+		f.Inject(func(op crashfs.Op) *crashfs.Fault {
+			if op.Kind == crashfs.SyncDir && op.Name != folder {
+				return &crashfs.Fault{Err: err}
+			}
+			return nil
+		})
+		d, err := openTiny(f)
+		require.NoError(t, err)
+		require.NoError(t, d.Close())
+	}
+}
+
 func TestAClosedDiskRefusesEverything(t *testing.T) {
 	d, err := openTiny(crashfs.New(crashfs.Sector))
 	require.NoError(t, err)

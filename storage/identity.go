@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 
 	"github.com/consensus-go/consensus"
 )
@@ -117,11 +118,12 @@ func (d *Disk) establish() error {
 }
 
 // syncParents makes durable that a folder is there. It may have been made with those that it is in, now
-// or by a process that was killed. One that may not even be read is none of them.
+// or by a process that was killed. One that may not even be read, or is of a file system that makes no folders
+// and so knows no syncing of them, is none of them, nor are those that it is in.
 func syncParents(fsys FS, dir string) error {
 	dir = filepath.Clean(dir)
 	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
-		if err := fsys.SyncDir(parent); errors.Is(err, fs.ErrPermission) {
+		if err := fsys.SyncDir(parent); errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EINVAL) {
 			return nil
 		} else if err != nil {
 			return err
