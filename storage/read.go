@@ -92,9 +92,9 @@ func (d *Disk) Recover(id consensus.GroupID) (consensus.Recovered, error) {
 func (d *Disk) Fetch(id consensus.GroupID, lo, hi consensus.Index, maxBytes int) ([]consensus.Entry, error) {
 	rs, err := d.look(id, func(j *journal) (rs runs) {
 		bytes, next := 0, lo
-		for i := j.runs.find(lo); i < len(j.runs) && bytes <= maxBytes; i++ {
+		for i := j.runs.find(lo); i < len(j.runs) && next <= hi && (next == lo || bytes <= maxBytes); i++ {
 			r := j.runs[i]
-			if r.lost() || r.first > next || r.first > hi {
+			if r.lost() || r.first > next {
 				break
 			}
 			r.cutTo(max(lo, r.first), min(hi, r.last))

@@ -126,7 +126,7 @@ var fetchClaims = []claim{
 	{"Fetch returns one entry however large, and then at most maxBytes", func(s *store) {
 		s.append(write(1, entries(1, 9, 1)...))
 		e := entry(1, 1)
-		for _, limit := range []int{0, 1, e.Size() - 1, e.Size(), 2*e.Size() - 1, 2 * e.Size(), 5 * e.Size()} {
+		for _, limit := range []int{-1, 0, 1, e.Size() - 1, e.Size(), 2*e.Size() - 1, 2 * e.Size(), 5 * e.Size()} {
 			es, err := s.Fetch(1, 1, 9, limit)
 			require.NoError(s, err)
 			require.NotEmpty(s, es)
@@ -144,6 +144,13 @@ var fetchClaims = []claim{
 		s.compacted(1, 3)
 		s.compacted(1, 5)
 		s.compacted(2, 1)
+	}},
+	{"Fetch of nothing is ErrCompacted", func(s *store) {
+		s.append(write(1, entries(1, 9, 1)...))
+		for _, lo := range []consensus.Index{4, 9, 10, math.MaxUint64} {
+			_, err := s.Fetch(1, lo, lo/2, math.MaxInt)
+			require.ErrorIs(s, err, consensus.ErrCompacted)
+		}
 	}},
 	{"Fetch sees the entry that replaced another", func(s *store) {
 		cut := write(2, entry(2, 2))
