@@ -1,9 +1,11 @@
 package storage_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -301,6 +303,24 @@ func TestDamageOfAMissingSnapshotIsItsGroups(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Who fetches for a follower sends a snapshot instead, and would tell nobody.
+func TestDamageThatFetchFindsIsLogged(t *testing.T) {
+	var logged bytes.Buffer
+	f := crashfs.New(crashfs.Sector)
+	o := tiny
+	o.FS, o.Logger = f, slog.New(slog.NewTextHandler(&logged, nil))
+	d, err := storage.Open(folder, o)
+	require.NoError(t, err)
+	require.NoError(t, d.Append([]consensus.Write{put(1, 1, 3)}))
+	name := filepath.Join(folder, "0000000000000001.log")
+	require.NoError(t, f.Flip(name, used(t, f, name)-10, 1))
+	require.Empty(t, logged.String())
+	_, err = d.Fetch(1, 1, 3, 100)
+	require.ErrorIs(t, err, storage.ErrDamaged)
+	require.Contains(t, logged.String(), filepath.Base(name))
+	require.NoError(t, d.Close())
 }
 
 // A crash tore the first record of a batch, and left the second. Its number was given again. Then the head that

@@ -112,6 +112,9 @@ func (d *Disk) Fetch(id consensus.GroupID, lo, hi consensus.Index, maxBytes int)
 	var es []consensus.Entry
 	for i := range rs {
 		if es, err = w.read(rs, i, es); err != nil {
+			if errors.Is(err, ErrDamaged) {
+				d.report(err)
+			}
 			return nil, err
 		}
 	}
