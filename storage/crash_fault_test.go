@@ -99,6 +99,7 @@ func failAt(t *testing.T, n int, f failure, workload func(*rig), replay string) 
 	if r.disk != nil {
 		r.disk.Close()
 	}
+	require.Zero(t, r.fs.Opened(), "%s: files are left open", when)
 	d, w := r.survives(r.fs, r.allowed, when+", in the same process")
 	must(d.Close())
 	d, _ = r.survives(r.fs.Crash(nothing), []*world{w}, when+", opened again, and a crash")

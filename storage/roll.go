@@ -2,6 +2,7 @@ package storage
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -82,8 +83,10 @@ func (d *Disk) create(number uint64) (*segment, error) {
 		return nil, err
 	}
 	s.file = f
-	s.filled, err = f.Size()
-	return s, err
+	if s.filled, err = f.Size(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return s, nil
 }
 
 // roster is the record that says how far the groups have got in the active segment.

@@ -47,6 +47,7 @@ type FS struct {
 	mu     sync.Mutex
 	root   *folder
 	locked map[string]bool
+	opened int
 	done   []outcome
 	inject func(Op) *Fault
 	after  func(Op)
@@ -123,6 +124,9 @@ func (f *FS) open(kind Kind, name string, writable bool, find func(*folder, stri
 		d, base, err := f.parent(name)
 		if err == nil {
 			h.inode, err = find(d, base)
+		}
+		if err == nil {
+			f.opened++
 		}
 		return err
 	})
@@ -235,6 +239,13 @@ func (f *FS) Flip(name string, offset int64, mask byte) error {
 	}
 	n.flip(offset, mask)
 	return nil
+}
+
+// Opened returns how many open files there are, which whoever uses f should have closed in the end.
+func (f *FS) Opened() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.opened
 }
 
 // folder finds a folder by the parts of its path.

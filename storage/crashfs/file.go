@@ -79,8 +79,14 @@ func (h *handle) Size() (size int64, err error) {
 
 // Close closes the file even if it fails.
 func (h *handle) Close() error {
-	return h.do(Op{Kind: Close}, func(*Fault) { h.closed = true }, func() error {
-		h.closed = true
+	end := func() {
+		if !h.closed {
+			h.closed = true
+			h.fs.opened--
+		}
+	}
+	return h.do(Op{Kind: Close}, func(*Fault) { end() }, func() error {
+		end()
 		return nil
 	})
 }
