@@ -82,9 +82,17 @@ func (rs *runs) remove(first, last consensus.Index) {
 		(*rs)[end].at.segment.live--
 		end++
 	}
-	*rs = slices.Delete(*rs, i, end)
+	rs.delete(i, end)
 	if i < len(*rs) && (*rs)[i].first <= last {
 		(*rs)[i].cutTo(last+1, (*rs)[i].last)
+	}
+}
+
+// delete takes out rs[i:end], and gives back the memory that a busy time took once most of it is free.
+func (rs *runs) delete(i, end int) {
+	*rs = slices.Delete(*rs, i, end)
+	if cap(*rs) > 4*len(*rs)+16 {
+		*rs = append(runs(nil), *rs...)
 	}
 }
 
@@ -110,7 +118,7 @@ func (rs *runs) compact(index consensus.Index, retained int) {
 	for i := range (*rs)[:first] {
 		(*rs)[i].at.segment.live--
 	}
-	*rs = slices.Delete(*rs, 0, first)
+	rs.delete(0, first)
 	if len(*rs) > 0 && (*rs)[0].lost() && (*rs)[0].first <= index {
 		(*rs)[0].cutTo(index+1, (*rs)[0].last)
 	}

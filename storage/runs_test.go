@@ -83,3 +83,17 @@ func TestRunsAgreeWithAMap(t *testing.T) {
 		})
 	})
 }
+
+func TestCompactGivesBackWhatABusyTimeTook(t *testing.T) {
+	var rs runs
+	s := &segment{number: 1}
+	for i := consensus.Index(1); i <= 1000; i++ {
+		rs.put(run{first: i, last: i, bytes: 100, at: place{s, int64(i), 1}})
+	}
+	rs.compact(990, 500)
+	require.Len(t, rs, 15)
+	require.Equal(t, 15, s.live)
+	require.LessOrEqual(t, cap(rs), 60)
+	rs.remove(0, 2000)
+	require.LessOrEqual(t, cap(rs), 16)
+}
