@@ -305,6 +305,38 @@ func TestDamageOfAMissingSnapshotIsItsGroups(t *testing.T) {
 	}
 }
 
+// A received snapshot had replaced entries that may never have been chosen. The record that adopts it is damaged,
+// and what a later snapshot covers is retained.
+func TestDamageDoesNotBringBackWhatAReceivedSnapshotReplaced(t *testing.T) {
+	f := crashfs.New(crashfs.Sector)
+	o := storage.Options{FS: f, Retention: 1 << 20}
+	d := openDisk(t, folder, o)
+	require.NoError(t, d.Append([]consensus.Write{put(1, 1, 10)}))
+	for _, m := range []consensus.SnapshotMeta{meta(20, 3), meta(22, 3)} {
+		w, err := d.Create(1, m)
+		require.NoError(t, err)
+		require.NoError(t, w.Commit())
+		require.NoError(t, d.Append([]consensus.Write{adoption(1, m), put(1, m.Index+1, m.Index+9, 3)}))
+	}
+	requireCompacted := func() {
+		for i := consensus.Index(1); i <= 10; i++ {
+			_, err := d.Fetch(1, i, i, 100)
+			require.ErrorIs(t, err, consensus.ErrCompacted, "entry %d", i)
+		}
+	}
+	requireCompacted()
+	require.NoError(t, d.Close())
+	name := filepath.Join(folder, "0000000000000001.log")
+	adopts := storage.Pieces(content(t, f, name))[1]
+	require.NoError(t, f.Flip(name, adopts.Offset+storage.RecordHeadSize+3, 1))
+	d = openDisk(t, folder, o)
+	r, err := d.Recover(1)
+	require.NoError(t, err)
+	require.Equal(t, meta(22, 3), r.Snapshot)
+	requireCompacted()
+	require.NoError(t, d.Close())
+}
+
 // Who fetches for a follower sends a snapshot instead, and would tell nobody.
 func TestDamageThatFetchFindsIsLogged(t *testing.T) {
 	var logged bytes.Buffer

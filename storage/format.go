@@ -63,7 +63,7 @@ const (
 const (
 	flagAdopts = 1 << iota // the write adopts the snapshot, whose configuration is in the body
 	flagFile               // that snapshot has a file; a witness's has none
-	flagLost               // the entries first to last were damaged, and are unknown; there is no body
+	flagLost               // the entries first to last were damaged, and are unknown; none is in the body
 	flagRoster             // the body is a roster; of group 0, which is none
 	flagNext               // there is a segment after this one; of group 0, and no body
 )

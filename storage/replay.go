@@ -68,8 +68,11 @@ func (v *recovery) record(s *segment, f *finding) {
 	if !whole {
 		r.flags &^= flagAdopts
 	}
-	if m := v.mark(j); r.index > 0 && !r.has(flagAdopts) && (m.snapshot == nil || m.snapshot.index < r.index) {
-		m.snapshot = v.file(r)
+	if r.index > j.meta.Index && !r.has(flagAdopts) { // who adopts that cannot be read
+		j.runs.remove(0, r.index) // as if it had been received: what it replaces may never have been chosen
+		if m := v.mark(j); m.snapshot == nil || m.snapshot.index < r.index {
+			m.snapshot = v.file(r)
+		}
 	}
 	before := j.meta.Index
 	j.apply(r, config, es, s.place(f.offset, r.size()), v.d.o.Retention)
