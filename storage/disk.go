@@ -81,8 +81,9 @@ var _ consensus.Storage = (*Disk)(nil)
 //
 // What a crash tore is cut off and logged: it was never acknowledged. What was durable and cannot be
 // read is logged as well. If that is entries, Recover says which; if it is more, and so it is unknown
-// what a group has promised, Recover of that group is an ErrDamaged, and the others go on. Damage to
-// the last batch that was written cannot be told from a crash.
+// what a group has promised, Recover of that group is an ErrDamaged, and the others go on. No segment of the
+// log is removed any more then, as it would be forgotten, so the node is to be replaced before its disk is full.
+// Damage to the last batch that was written cannot be told from a crash.
 func Open(dir string, o Options) (*Disk, error) {
 	o, err := o.withDefaults()
 	if err != nil {

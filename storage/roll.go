@@ -21,7 +21,7 @@ func (d *Disk) room(n int) error {
 
 // begin makes the segment after the active one, or the first, with these records in it: what must be
 // durable before the segment before it ends where it does. A head is written last, and so a segment
-// without one holds nothing that anybody was told of.
+// without one holds nothing that anybody was told of. Once it is durable the segment before it is told.
 func (d *Disk) begin(records []byte, publish func(s *segment)) error {
 	h := head{number: 1, incarnation: d.id.incarnation, oldest: 1}
 	if d.active != nil {
