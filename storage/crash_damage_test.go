@@ -221,6 +221,43 @@ func requireRemembered(t *testing.T, f *crashfs.FS, seen [len(groups)]sight, at 
 	}
 }
 
+// What proves that a record of a group is missing is an earlier one of it, in a segment that nothing else needs.
+func TestDamageIsRememberedWhenTheLogIsShortened(t *testing.T) {
+	f := crashfs.New(crashfs.Sector)
+	d, err := openTiny(f)
+	require.NoError(t, err)
+	requireTold := func() {
+		r, err := d.Recover(1)
+		require.NoError(t, err)
+		require.Equal(t, brief{entry(1, 6, 1)}, brief(r.Entries))
+		require.Equal(t, []consensus.Range{{First: 1, Last: 5}}, r.Damaged)
+	}
+	require.NoError(t, d.Append([]consensus.Write{put(1, 1, 3)}))
+	first := files(t, f, ".log")[0]
+	require.NoError(t, d.Append([]consensus.Write{put(1, 4, 5)}))
+	damaged := used(t, f, first) - 1
+	for segments(t, f, folder) == 1 {
+		require.NoError(t, d.Append([]consensus.Write{vote(2, 1)}))
+	}
+	require.NoError(t, d.Append([]consensus.Write{put(1, 6, 6)}))
+	require.NoError(t, d.Close())
+	pieces := storage.Pieces(content(t, f, first))
+	i := slices.IndexFunc(pieces, func(p storage.Piece) bool { return damaged < p.Offset+p.Size })
+	require.NoError(t, f.Flip(first, pieces[i].Offset, 1))
+
+	for range 12 {
+		d, err = openTiny(f)
+		require.NoError(t, err)
+		requireTold()
+		for range 9 {
+			require.NoError(t, d.Append([]consensus.Write{vote(2, 1)}))
+		}
+		requireTold()
+		require.NoError(t, d.Close())
+	}
+	require.NotContains(t, files(t, f, ".log"), first, "the log is shortened")
+}
+
 func TestDamageToASnapshotIsNeverRead(t *testing.T) {
 	base, worlds := closed(t)
 	for _, name := range files(t, base, ".snapshot") {
