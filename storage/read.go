@@ -167,4 +167,4 @@ func (d *Disk) trouble(j *journal) error {
 }
 
 // report logs damage.
-func (d *Disk) report(err error) { d.o.Logger.Error("damaged storage", "error", err) }
+func (d *Disk) report(err error) { d.o.Logger.Error("damaged storage", "err", err) }
