@@ -16,9 +16,9 @@ var (
 	ErrVersion = errors.New("storage: the folder is of a later format")
 	// ErrDamaged: what was durable cannot be read. See DamageError.
 	ErrDamaged = errors.New("storage: damaged")
-	// ErrFailed: a write failed earlier, and so nobody knows what is on disk. What failed is
-	// wrapped beside it. Opening the folder again finds out.
-	ErrFailed = errors.New("storage: an earlier write failed")
+	// ErrFailed: a write failed, this one or an earlier one, and so nobody knows what is on disk. What
+	// failed is wrapped beside it. Opening the folder again finds out.
+	ErrFailed = errors.New("storage: a write failed")
 )
 
 // A DamageError is an ErrDamaged, and says where: something durable that cannot be read, and that
