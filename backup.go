@@ -41,14 +41,7 @@ func (g *Group) Backup(ctx context.Context, w io.Writer) (BackupMeta, error) {
 			return fmt.Errorf("taking a backup: %w", err)
 		}
 		taken <- index
-		g.run(func() {
-			out := &notingWriter{Writer: pipe}
-			_, err := view.WriteTo(out)
-			if err != nil && out.err == nil {
-				g.fail(err) // it is the state machine's own
-			}
-			pipe.CloseWithError(err)
-		})
+		g.run(func() { g.writeLive(view, pipe) })
 		return nil
 	})
 	select {
@@ -74,17 +67,6 @@ func (m *Machine) backup() (Index, io.WriterTo, error) {
 	copied.last = SnapshotMeta{Index: m.last.Index}
 	meta, view, err := copied.Snapshot()
 	return meta.Index, view, err
-}
-
-// A notingWriter remembers why it failed.
-type notingWriter struct {
-	io.Writer
-	err error
-}
-
-func (w *notingWriter) Write(p []byte) (n int, err error) {
-	n, w.err = w.Writer.Write(p)
-	return n, w.err
 }
 
 // Restore makes a backup of the group the beginning of a new one in s, where nothing of the group may

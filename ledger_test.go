@@ -2,7 +2,9 @@ package consensus_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -225,20 +227,99 @@ func TestASyncThatFailsStopsTheGroup(t *testing.T) {
 func TestCloseDoesNotWaitForAStreamOfADurableStateMachine(t *testing.T) {
 	c := &cluster{config: consensus.GroupConfig{SnapshotSize: 2000}, durable: true}
 	c.run(t, func(c *cluster) {
-		leader, n := c.leader(), c.follower()
-		c.stop(leader)
 		streams := make(chan struct{}, 100)
-		leader.wrap = func(t consensus.Transport) consensus.Transport { return stuckPeers{t, streams} }
-		c.reopen(leader)
-		c.write(nil, 1)
-		c.lead(leader)
-		c.isolate(n)
-		c.write(nil, 100)
-		time.Sleep(time.Second) // the log is shortened
-		c.rejoin(n)
+		leader := c.streams(func(t consensus.Transport) consensus.Transport { return stuckPeers{t, streams} },
+			func(l *ledger) consensus.StateMachine { return l })
 		<-streams
 		start := time.Now()
 		require.NoError(t, leader.host.Close())
 		require.Zero(t, time.Since(start))
+	})
+}
+
+// streams has a leader, with this around its transport and its state machine, bring up a laggard that needs
+// a snapshot.
+func (c *cluster) streams(link func(consensus.Transport) consensus.Transport, machine func(*ledger) consensus.StateMachine) *node {
+	c.t.Helper()
+	leader, n := c.leader(), c.follower()
+	c.stop(leader)
+	leader.wrap = link
+	c.start(leader)
+	cfg := c.groupConfig(leader)
+	cfg.StateMachine = machine(cfg.StateMachine.(*ledger))
+	var err error
+	leader.group, err = leader.host.Open(cfg)
+	require.NoError(c.t, err)
+	c.write(nil, 1)
+	c.lead(leader)
+	c.isolate(n)
+	c.write(nil, 100)
+	time.Sleep(time.Second) // the log is shortened
+	c.rejoin(n)
+	return leader
+}
+
+// A pensive ledger takes a view when it may.
+type pensive struct {
+	*ledger
+	asked, may chan struct{}
+}
+
+func (p pensive) Snapshot() io.WriterTo {
+	p.asked <- struct{}{}
+	<-p.may
+	return p.ledger.Snapshot()
+}
+
+func TestCloseReturnsWhenAViewIsTakenForNobody(t *testing.T) {
+	c := &cluster{config: consensus.GroupConfig{SnapshotSize: 2000}, durable: true}
+	c.run(t, func(c *cluster) {
+		asked, may := make(chan struct{}), make(chan struct{})
+		leader := c.streams(nil, func(l *ledger) consensus.StateMachine { return pensive{l, asked, may} })
+		<-asked
+		closed := make(chan error)
+		go func() { closed <- leader.group.Close() }()
+		<-leader.group.Done() // and so the stream is broken off
+		time.Sleep(time.Second)
+		close(may)
+		require.NoError(t, <-closed)
+	})
+}
+
+// A tightLipped ledger says of an error that is not its own only that there was one.
+type tightLipped struct{ *ledger }
+
+func (l tightLipped) Snapshot() io.WriterTo { return tightLippedView{l.pages()} }
+
+type tightLippedView struct{ pages }
+
+func (v tightLippedView) WriteTo(w io.Writer) (int64, error) {
+	if _, err := v.pages.WriteTo(w); err != nil {
+		return 0, errors.New("something went wrong")
+	}
+	return 0, nil
+}
+
+// fickle peers end every stream in the middle.
+type fickle struct {
+	consensus.Transport
+	streams chan struct{}
+}
+
+func (f fickle) SendSnapshot(_ context.Context, _ consensus.Message, _ consensus.SnapshotMeta, r io.Reader) error {
+	io.ReadFull(r, make([]byte, 1000)) // some of it the state machine's
+	f.streams <- struct{}{}
+	return errDisk
+}
+
+func TestAPeerThatEndsAStreamStopsNoGroupWhateverTheStateMachineMakesOfIt(t *testing.T) {
+	c := &cluster{config: consensus.GroupConfig{SnapshotSize: 2000}, durable: true}
+	c.run(t, func(c *cluster) {
+		streams := make(chan struct{}, 100)
+		leader := c.streams(func(t consensus.Transport) consensus.Transport { return fickle{t, streams} },
+			func(l *ledger) consensus.StateMachine { return tightLipped{l} })
+		time.Sleep(10 * time.Second)
+		require.NoError(t, leader.group.Err())
+		require.Greater(t, len(streams), 1, "it goes on trying")
 	})
 }

@@ -2,7 +2,6 @@ package consensus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -56,6 +55,7 @@ func (g *Group) openLive(GroupID) (SnapshotMeta, io.ReadCloser, error) {
 	case meta := <-taken:
 		return meta, r, nil
 	case <-g.ctx.Done():
+		r.Close() // the view may yet be taken, and Close waits for its writer
 		return SnapshotMeta{}, nil, context.Cause(g.ctx)
 	}
 }
@@ -64,9 +64,21 @@ func (g *Group) openLive(GroupID) (SnapshotMeta, io.ReadCloser, error) {
 // machine's own, and stops the group.
 func (g *Group) writeLive(view io.WriterTo, w *io.PipeWriter) {
 	defer w.CloseWithError(errGoexit) // unless it was closed before
-	_, err := view.WriteTo(w)
-	if err != nil && !errors.Is(err, io.ErrClosedPipe) {
+	out := &notingWriter{Writer: w}
+	_, err := view.WriteTo(out)
+	if err != nil && out.err == nil {
 		g.fail(err)
 	}
 	w.CloseWithError(err)
+}
+
+// A notingWriter remembers why it failed: what a state machine makes of that error may not show it any more.
+type notingWriter struct {
+	io.Writer
+	err error
+}
+
+func (w *notingWriter) Write(p []byte) (n int, err error) {
+	n, w.err = w.Writer.Write(p)
+	return n, w.err
 }
