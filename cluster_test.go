@@ -94,6 +94,7 @@ type disk struct {
 	failing atomic.Bool  // to append
 	failure error        // if not nil: what it then says, in place of errDisk
 	full    atomic.Bool  // for snapshots
+	torn    atomic.Bool  // the next Write of a snapshot fails
 	stalled atomic.Bool  // when it reads a snapshot
 	stored  atomic.Int64 // calls that write a snapshot, or end it
 	damaged int          // so many of the last entries cannot be read
@@ -145,6 +146,9 @@ type diskWriter struct {
 
 func (w diskWriter) Write(b []byte) (int, error) {
 	w.d.stored.Add(1)
+	if w.d.torn.CompareAndSwap(true, false) {
+		return 0, errDisk
+	}
 	return w.SnapshotWriter.Write(b)
 }
 

@@ -201,21 +201,21 @@ func (g *Group) fetch(f Fetch) {
 }
 
 // A snapshotStream is a snapshot on its way into storage, one of its group at a time. Storage is
-// called in turn, and once the group or the host has stopped nothing is stored any more: whoever
-// fills the stream gets the reason. What is not committed by then Close aborts, and so it need not
+// called in turn, and once a Write has failed, or the group or the host has stopped, nothing is stored any
+// more: whoever fills the stream gets the reason. What is not committed by then Close aborts, and so it need not
 // wait for a peer that stalls.
 type snapshotStream struct {
 	g    *Group
 	busy chan struct{}  // one slot: storage is being called
 	w    SnapshotWriter // nil: nothing to commit or abort
-	err  error          // why a Write failed
+	err  error          // why a Write failed: a state machine may not look at that
 }
 
 // storing calls storage, unless it must not be written any more.
 func (s *snapshotStream) storing(f func() error) error {
 	s.busy <- struct{}{}
 	defer func() { <-s.busy }()
-	if err := cmp.Or(context.Cause(s.g.host.ctx), context.Cause(s.g.ctx)); err != nil {
+	if err := cmp.Or(s.err, context.Cause(s.g.host.ctx), context.Cause(s.g.ctx)); err != nil {
 		return err
 	}
 	return f()

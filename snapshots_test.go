@@ -96,6 +96,24 @@ func TestASnapshotThatFindsNoRoomIsTakenAgainLater(t *testing.T) {
 	})
 }
 
+func TestASnapshotWithAHoleIsNotStoredThoughTheStateMachineDoesNotMind(t *testing.T) {
+	inBubble(t, consensus.GroupConfig{SnapshotSize: 2000}, func(c *cluster) {
+		n := c.leader()
+		n.journal.viewed = func(w io.Writer) error {
+			n.disk.torn.Store(true)
+			w.Write([]byte("lost"))
+			w.Write([]byte("found"))
+			return nil
+		}
+		for i := range 100 {
+			c.propose(n, fmt.Sprint(i))
+		}
+		require.Zero(t, n.group.Status().Snapshot)
+		require.ErrorIs(t, n.group.Status().SnapshotError, errDisk)
+		require.NoError(t, n.group.Err())
+	})
+}
+
 func TestASnapshotThatCannotBeRestoredStopsTheGroup(t *testing.T) {
 	inBubble(t, consensus.GroupConfig{SnapshotSize: 2000}, func(c *cluster) {
 		leader, n := c.leader(), c.follower()

@@ -34,7 +34,8 @@ type Storage interface {
 	Close() error
 }
 
-// A SnapshotWriter is a snapshot in the making. Exactly one of Commit and Abort ends it.
+// A SnapshotWriter is a snapshot in the making. Exactly one of Commit and Abort ends it; after a Write that
+// failed, Abort.
 type SnapshotWriter interface {
 	io.Writer
 	// Commit makes the snapshot durable. If a Write has failed, so does it.
