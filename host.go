@@ -56,7 +56,7 @@ type Host struct {
 	workers  workers
 	metrics  *Metrics // of what serves all groups
 	logger   *logger
-	watchers watchers
+	watchers *watchers
 
 	ctx     context.Context // done when the host stops, with the cause
 	cancel  context.CancelCauseFunc
@@ -82,6 +82,7 @@ func Start(cfg HostConfig) (*Host, error) {
 	h.memory.budget = int64(cfg.MemoryBudget)
 	h.watch.detector = NewDetector(cfg.ID, random())
 	h.writer = newWriter(h)
+	h.watchers = newWatchers()
 	h.tickets.New = newTicket
 	var ctx context.Context
 	ctx, h.cancel = context.WithCancelCause(context.Background())

@@ -23,44 +23,47 @@ func (h *Host) Watch(ctx context.Context, n int) <-chan LeadershipEvent {
 
 // watchers are those who get a host's events.
 type watchers struct {
-	mu     sync.Mutex
-	all    map[*watcher]bool
-	closed bool
+	over    chan struct{} // closed with the host
+	running sync.WaitGroup
+
+	mu  sync.Mutex
+	all map[*watcher]bool // nil once the host is closed
 }
 
 type watcher struct {
 	events chan LeadershipEvent
-	stop   func() bool // waiting for its context
 	lost   int
 }
 
+func newWatchers() *watchers {
+	return &watchers{over: make(chan struct{}), all: make(map[*watcher]bool)}
+}
+
 func (ws *watchers) add(ctx context.Context, n int) <-chan LeadershipEvent {
+	w := &watcher{events: make(chan LeadershipEvent, n)}
+	done := ctx.Done() // this may be the user's code, and the loops wait for the lock
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	w := &watcher{events: make(chan LeadershipEvent, n)}
-	if ws.closed {
+	if ws.all == nil {
 		close(w.events)
 		return w.events
 	}
-	if ws.all == nil {
-		ws.all = make(map[*watcher]bool)
-	}
 	ws.all[w] = true
-	w.stop = context.AfterFunc(ctx, func() {
-		ws.mu.Lock()
-		defer ws.mu.Unlock()
+	ws.running.Go(func() {
+		select {
+		case <-done:
+		case <-ws.over:
+		}
 		ws.remove(w)
 	})
 	return w.events
 }
 
-// remove ends w, unless that has happened before.
 func (ws *watchers) remove(w *watcher) {
-	if ws.all[w] {
-		delete(ws.all, w)
-		w.stop()
-		close(w.events)
-	}
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	delete(ws.all, w)
+	close(w.events)
 }
 
 // tell gives everybody e who has room for it.
@@ -78,11 +81,13 @@ func (ws *watchers) tell(e LeadershipEvent) {
 	}
 }
 
+// close ends all of them. They have had every event by then.
 func (ws *watchers) close() {
 	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	ws.closed = true
-	for w := range ws.all {
-		ws.remove(w)
+	if ws.all != nil {
+		close(ws.over)
+		ws.all = nil
 	}
+	ws.mu.Unlock()
+	ws.running.Wait()
 }
