@@ -30,7 +30,7 @@ import (
 //   - Any message wakes its receiver, and so does any request. A leader that wakes sends heartbeats at once,
 //     which wake all. A follower that wakes sends something to its leader at once. So if the leader
 //     can be reached, one that is awake wakes the whole group, and if not, it times out and asks for votes.
-//   - The leader's host dies, or comes back in another life, or stops a quiet group, which it announces as
+//   - The leader's host dies, or comes back in another life, or stops the group, which it announces as
 //     another life: each host wakes its quiet groups of that leader. Their timers go on as if the leader had been heard when its host
 //     was heard last, so that they elect in the ordinary time; but at random times from now on, as after any
 //     heartbeat, and not all at once.
@@ -46,7 +46,8 @@ import (
 //   - An answer that agrees is delayed: it names its round, and counts for no other.
 type Detector struct {
 	id    NodeID
-	life  uint64
+	life  uint64 // of which questions are
+	shown uint64 // of which answers are: life, or what Renew made of it
 	hosts []watched
 }
 
@@ -59,14 +60,18 @@ type watched struct {
 	next     Instant // when to ask again
 	interval Instant
 	timeout  Instant
-	renewed  bool // it has begun another life
+	renewed  bool // it is in another life than when it answered last
+
+	ticked Instant // when Tick was called last, and
+	lag    Instant // how much of the time between two calls was more than an interval
+	since  Instant // heard, less the lag of then
 }
 
 // NewDetector returns the detector of the host id. A life is a number that no other life of it has.
-func NewDetector(id NodeID, life uint64) *Detector { return &Detector{id: id, life: life} }
+func NewDetector(id NodeID, life uint64) *Detector { return &Detector{id: id, life: life, shown: life} }
 
-// Renew begins another life: the groups that this host leads and that are quiet elsewhere are woken there.
-func (d *Detector) Renew() { d.life++ }
+// Renew has others see another life: the groups that this host leads and that are quiet elsewhere are woken there.
+func (d *Detector) Renew() { d.shown++ }
 
 func (d *Detector) find(id NodeID) *watched {
 	for i := range d.hosts {
@@ -87,6 +92,7 @@ func (d *Detector) Watch(id NodeID, interval, timeout time.Duration, now Instant
 	}
 	if h.groups == 0 {
 		h.heard, h.next, h.renewed = now, now, false
+		h.ticked, h.lag, h.since = now, 0, now
 		h.interval, h.timeout = Instant(interval), Instant(timeout)
 	}
 	h.groups++
@@ -104,10 +110,14 @@ func (d *Detector) Heard(id NodeID) Instant {
 	return 0
 }
 
-// Tick appends to out the questions that are due.
+// Tick appends to out the questions that are due. Of the time since the last call an interval counts at most, as for an
+// engine: who was not asked was not silent.
 func (d *Detector) Tick(now Instant, out []Message) []Message {
 	for i := range d.hosts {
-		if h := &d.hosts[i]; h.groups > 0 && now >= h.next {
+		h := &d.hosts[i]
+		h.lag += max(0, now-h.ticked-h.interval)
+		h.ticked = now
+		if h.groups > 0 && now >= h.next {
 			h.next = now + h.interval
 			out = append(out, Message{Kind: KindHostHeartbeat, From: d.id, To: h.id, Session: d.life, Context: uint64(now)})
 		}
@@ -115,12 +125,12 @@ func (d *Detector) Tick(now Instant, out []Message) []Message {
 	return out
 }
 
-// Lost appends to ids the hosts whose quiet groups are to be woken. It names them until these are
-// unwatched.
+// Lost appends to ids the hosts whose quiet groups are to be woken. It names one that is silent until these are
+// unwatched, and one in another life once: groups that go quiet later have nothing to do with that.
 func (d *Detector) Lost(now Instant, ids []NodeID) []NodeID {
 	for i := range d.hosts {
-		if h := &d.hosts[i]; h.groups > 0 && (h.renewed || now-h.heard >= h.timeout) {
-			ids = append(ids, h.id)
+		if h := &d.hosts[i]; h.groups > 0 && (h.renewed || now-h.lag-h.since >= h.timeout) {
+			ids, h.renewed = append(ids, h.id), false
 		}
 	}
 	return ids
@@ -131,11 +141,14 @@ func (d *Detector) Lost(now Instant, ids []NodeID) []NodeID {
 func (d *Detector) Deliver(m *Message, now Instant, out []Message) []Message {
 	switch m.Kind {
 	case KindHostHeartbeat:
-		return append(out, Message{Kind: KindHostHeartbeatReply, From: d.id, To: m.From, Session: m.Session, Context: m.Context, Incarnation: d.life})
+		return append(out, Message{Kind: KindHostHeartbeatReply, From: d.id, To: m.From, Session: m.Session, Context: m.Context, Incarnation: d.shown})
 	case KindHostHeartbeatReply:
 		if h := d.find(m.From); h != nil && m.Session == d.life && Instant(m.Context) <= now {
 			h.heard = max(h.heard, Instant(m.Context))
-			h.renewed = h.renewed || h.life != 0 && h.life != m.Incarnation
+			h.since = max(h.since, Instant(m.Context)-h.lag)
+			// The first answer of all is as good as another life: whether there was one since the group went quiet
+			// nobody can say.
+			h.renewed = h.renewed || h.life != m.Incarnation
 			h.life = m.Incarnation
 		}
 	}
@@ -144,6 +157,6 @@ func (d *Detector) Deliver(m *Message, now Instant, out []Message) []Message {
 
 // Reset forgets everything and begins another life.
 func (d *Detector) Reset(life uint64) {
-	d.life = life
+	d.life, d.shown = life, life
 	d.hosts = slices.Delete(d.hosts, 0, len(d.hosts))
 }

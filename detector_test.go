@@ -21,11 +21,17 @@ func (x two) exchange(asked, answered Instant) {
 	}
 }
 
+// newTwo are two of which a watches b, and has had an answer before.
 func newTwo() two {
 	x := two{NewDetector(1, 7), NewDetector(2, 8)}
-	x.a.Watch(2, 10*time.Nanosecond, 100*time.Nanosecond, 0)
+	x.watch()
+	x.exchange(0, 0)
+	x.a.Unwatch(2)
+	x.watch()
 	return x
 }
+
+func (x two) watch() { x.a.Watch(2, 10*time.Nanosecond, 100*time.Nanosecond, 0) }
 
 func TestAHostThatAnswersIsNotLost(t *testing.T) {
 	x := newTwo()
@@ -87,10 +93,44 @@ func TestAHostInAnotherLifeIsLost(t *testing.T) {
 	x.b.Renew()
 	x.exchange(10, 11)
 	require.Equal(t, []NodeID{2}, x.a.Lost(11, nil))
+	x.watch() // a group that goes quiet before all others are awake
 	x.a.Unwatch(2)
-	x.a.Watch(2, 10*time.Nanosecond, 100*time.Nanosecond, 20)
 	x.exchange(20, 21)
 	require.Empty(t, x.a.Lost(21, nil))
+}
+
+func TestAHostThatRenewsItselfBeforeItsFirstAnswerIsLost(t *testing.T) {
+	x := two{NewDetector(1, 7), NewDetector(2, 8)}
+	x.watch()
+	x.b.Renew()
+	x.exchange(0, 1)
+	require.Equal(t, []NodeID{2}, x.a.Lost(1, nil))
+}
+
+func TestAnAnswerCountsThoughWhoAskedHasRenewedItself(t *testing.T) {
+	x := newTwo()
+	for _, m := range x.a.Tick(50, nil) {
+		x.a.Renew()
+		for _, r := range x.b.Deliver(&m, 0, nil) {
+			x.a.Deliver(&r, 51, nil)
+		}
+	}
+	require.Equal(t, Instant(50), x.a.Heard(2))
+}
+
+func TestAHostIsNotLostBecauseItWasNotAsked(t *testing.T) {
+	x := newTwo()
+	x.exchange(0, 1)
+	x.a.Tick(1000, nil)
+	require.Empty(t, x.a.Lost(1000, nil), "nobody asked for a while")
+	x.exchange(1010, 1011)
+	require.Equal(t, Instant(1010), x.a.Heard(2))
+	for now := Instant(1020); now < 1110; now += 10 {
+		x.a.Tick(now, nil)
+		require.Empty(t, x.a.Lost(now, nil))
+	}
+	x.a.Tick(1110, nil)
+	require.Equal(t, []NodeID{2}, x.a.Lost(1110, nil))
 }
 
 func TestTheShortestTimesOfTheGroupsCount(t *testing.T) {

@@ -20,7 +20,7 @@ const (
 // Kinds of the Host, for no group. See Detector.
 const (
 	KindHostHeartbeat      Kind = 8 + iota // Session: the sender's life. Context: its clock
-	KindHostHeartbeatReply                 // Session, Context: as in the question. Incarnation: the sender's life
+	KindHostHeartbeatReply                 // Session, Context: as in the question. Incarnation: the life that the sender shows
 )
 
 // Kinds of package raft.

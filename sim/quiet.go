@@ -60,7 +60,9 @@ func (n *node) watch() {
 	s.out = s.detector.Tick(n.Now(), s.out[:0])
 	n.sendOut()
 	if s.lost = s.detector.Lost(n.Now(), s.lost[:0]); len(s.lost) > 0 {
-		n.w.mark(MarkWokenByLoss)
+		if n.Now()-s.detector.Heard(s.leader) >= consensus.Instant(n.w.plan.election) {
+			n.w.mark(MarkWokenByLoss)
+		}
 		n.touch()
 	}
 }
