@@ -94,15 +94,15 @@ func (g *Group) stir() (heard Instant) {
 	return heard
 }
 
-// depart is when g stops. If it leads a group that is quiet, the others learn that from this host alone.
+// depart is when g stops. Members that are quiet, which a leader may be the last to become, learn from this host
+// alone that the one whom they follow is gone.
 func (g *Group) depart() {
-	if !g.quiet {
+	if g.quiet {
+		g.stir()
+	} else {
 		g.loop.unseat(g)
-		return
 	}
-	led := g.watched == 0
-	g.stir()
-	if led {
+	if leader := g.end.last.Leader; leader == 0 || leader == g.host.cfg.ID {
 		w := &g.host.watch
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -1,6 +1,8 @@
 package consensus_test
 
 import (
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,6 +96,43 @@ func TestAQuietGroupReplacesALeaderThatCannotBeReached(t *testing.T) {
 func TestAQuietGroupReplacesALeaderThatIsClosed(t *testing.T) {
 	atRest(t, func(c *cluster) {
 		first := c.leader()
+		require.NoError(t, first.group.Close())
+		time.Sleep(5 * time.Second)
+		require.NotSame(t, first, c.leader())
+	})
+}
+
+// A discreet transport loses what agrees to quiet, once the leader is known.
+type discreet struct {
+	consensus.Transport
+	leader *atomic.Uint32
+}
+
+func (d discreet) Send(msgs []consensus.Message) {
+	d.Transport.Send(slices.DeleteFunc(slices.Clone(msgs), func(m consensus.Message) bool {
+		return m.Flags&consensus.FlagQuiet != 0 && uint32(m.To) == d.leader.Load()
+	}))
+}
+
+func TestAGroupWhoseLeaderIsClosedBeforeItIsQuietItselfReplacesIt(t *testing.T) {
+	atRest(t, func(c *cluster) {
+		var leader atomic.Uint32
+		for _, n := range c.nodes {
+			c.stop(n)
+			n.wrap = func(t consensus.Transport) consensus.Transport { return discreet{t, &leader} }
+			c.reopen(n)
+		}
+		first := c.leader()
+		c.propose(first, "b")
+		time.Sleep(10 * time.Second)
+		leader.Store(uint32(first.id))
+		c.propose(first, "c")
+		for _, n := range c.others(first) {
+			for !n.group.Status().Quiet {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		require.False(t, first.group.Status().Quiet)
 		require.NoError(t, first.group.Close())
 		time.Sleep(5 * time.Second)
 		require.NotSame(t, first, c.leader())
