@@ -13,6 +13,9 @@ import (
 // the session's id and a number of their own. It lives until Close, or until others, used more
 // recently, need all that MaxSessions and MaxSessionBytes allow. Its methods may be called concurrently; commands of concurrent calls
 // are applied in any order.
+//
+// A Session is good as long as the Group that opened it, which answers its calls. What is in the log outlives that,
+// also if the Group is opened again: a client that knows the ID goes on with ProposeOnce, at any member.
 type Session struct {
 	group *Group
 	id    uint64
@@ -45,7 +48,19 @@ func (s *Session) Propose(ctx context.Context, cmd []byte) (Result, error) {
 		return Result{}, err
 	}
 	defer s.end(c.Sequence)
-	return s.group.insist(ctx, EntrySessionCommand, c.AppendTo(make([]byte, 0, len(cmd)+sessionHead)))
+	return s.group.ProposeOnce(ctx, c)
+}
+
+// ID names the session in the whole group.
+func (s *Session) ID() uint64 { return s.id }
+
+// ProposeOnce has a command of a session chosen and applied exactly once, however often and at whichever members
+// it is proposed. It is for a client that outlives its connection, or the process that it was connected to: one that
+// keeps the ID of its Session and numbers its commands itself, in place of calling Session.Propose. When it was not
+// answered, it proposes the same SessionCommand again, at any member. Answers are kept from Oldest on; while there
+// are MaxAnswers of them, one more command waits. The rest is as with Session.Propose.
+func (g *Group) ProposeOnce(ctx context.Context, c SessionCommand) (Result, error) {
+	return g.insist(ctx, EntrySessionCommand, c.AppendTo(make([]byte, 0, len(c.Data)+sessionHead)))
 }
 
 // sessionHead is about what a SessionCommand takes beside its data.

@@ -56,6 +56,42 @@ func TestASessionAppliesOnceHoweverManyLeadersStop(t *testing.T) {
 	})
 }
 
+func TestAClientGoesOnWithItsSessionAtAnyMember(t *testing.T) {
+	inBubble(t, consensus.GroupConfig{}, func(c *cluster) {
+		n, o := c.leader(), c.follower()
+		session, err := n.group.OpenSession(background)
+		require.NoError(t, err)
+		command := func(sequence uint64) consensus.SessionCommand {
+			return consensus.SessionCommand{Session: session.ID(), Sequence: sequence, Oldest: sequence, Data: fmt.Append(nil, sequence)}
+		}
+		propose := func(n *node, sequence uint64) {
+			result, err := n.group.ProposeOnce(background, command(sequence))
+			require.NoError(t, err)
+			require.Equal(t, sequence, result.Value)
+		}
+		propose(n, 1)
+
+		c.isolate(n)
+		soon, cancel := context.WithTimeout(background, time.Second)
+		defer cancel()
+		_, err = n.group.ProposeOnce(soon, command(2))
+		require.ErrorIs(t, err, consensus.ErrUnknown)
+		propose(o, 2)
+		propose(o, 2)
+		c.rejoin(n)
+		propose(n, 2)
+		_, err = n.group.ProposeOnce(background, command(1))
+		require.ErrorIs(t, err, consensus.ErrStaleSequence)
+
+		c.stop(n)
+		_, err = session.Propose(background, nil)
+		require.ErrorIs(t, err, consensus.ErrClosed)
+		c.reopen(n)
+		propose(n, 3)
+		c.applied(n, "1", "2", "3")
+	})
+}
+
 func TestASessionGivesUpWithItsCaller(t *testing.T) {
 	inBubble(t, consensus.GroupConfig{}, func(c *cluster) {
 		leader := c.leader()

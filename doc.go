@@ -165,7 +165,8 @@
 //
 // One node after the other: hand leadership over if it leads ([Group.Transfer]), close its host, start it again, have it
 // open its groups, and wait for a [Group.Read] on it, which returns when it has caught up. Then the next one. Clients that
-// use a [Session] on a member that stays up see nothing but the time that it takes.
+// use a [Session] on a member that stays up see nothing but the time that it takes; those of the member that stops go on
+// at another one, with [Group.ProposeOnce].
 //
 // Each of these has an example.
 //

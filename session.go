@@ -58,7 +58,7 @@ func (l SessionLimits) withDefaults() SessionLimits {
 type SessionCommand struct {
 	Session  uint64 // the index of the entry that opened it
 	Sequence uint64 // of the command in the session, in any order
-	Oldest   uint64 // the client waits for no answer below this one, now or ever
+	Oldest   uint64 // the client waits for no answer to a Sequence below this one, now or ever
 	Data     []byte // the command
 }
 
