@@ -61,10 +61,11 @@ func (g *Group) Backup(ctx context.Context, w io.Writer) (BackupMeta, error) {
 }
 
 // backup returns a view of what the Machine is now, as the beginning of another group: a snapshot
-// without term and configuration.
+// without term and configuration. A DurableStateMachine may be ahead of the log that was left of it: the other
+// group must not pass over its own commands up to there.
 func (m *Machine) backup() (Index, io.WriterTo, error) {
 	copied := *m
-	copied.last = SnapshotMeta{Index: m.last.Index}
+	copied.last = SnapshotMeta{Index: max(m.last.Index, m.executed)}
 	meta, view, err := copied.Snapshot()
 	return meta.Index, view, err
 }

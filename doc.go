@@ -141,7 +141,7 @@
 // disks, lose nothing. What is left is [Recover], with the hosts stopped and their stores opened:
 // it says what the survivors have together, which of it is known to be chosen, and whether anything that was
 // acknowledged may be missing. Survivors are read, and never written. Give it all of them, as the one that was the leader
-// need not be the most complete.
+// need not be the most complete. What a [DurableStateMachine] has on disk survives beside the store: Recover is given a copy.
 //
 // If the report is to be lived with, [Recovery.Backup] writes a backup of it, and a new cluster is restored from that, as above.
 // Survivors are not started again: their stores belong to a cluster that is no more. A host that joins

@@ -186,9 +186,9 @@ func TestADurableStateMachineWithoutWhatItsLogNoLongerHasIsRefused(t *testing.T)
 	l.crash()
 	l.checkpoint()
 	err := NewMachine(new(vaultDisk).open(), SessionLimits{}).Restore(l.meta, bytes.NewReader(l.stored))
-	require.ErrorIs(t, err, ErrMalformed)
+	require.ErrorAs(t, err, new(*ConfigError))
 	require.ErrorContains(t, err, "that has command 1 on disk")
-	require.ErrorIs(t, NewMachine(&tally{}, SessionLimits{}).Restore(l.meta, bytes.NewReader(l.stored)), ErrMalformed)
+	require.ErrorAs(t, NewMachine(&tally{}, SessionLimits{}).Restore(l.meta, bytes.NewReader(l.stored)), new(*ConfigError))
 }
 
 func TestASyncThatFailsOrForgetsIsAnError(t *testing.T) {

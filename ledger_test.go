@@ -206,9 +206,44 @@ func TestADurableStateMachineThatLostItsDataIsNotOpened(t *testing.T) {
 		n.shelf = shelf{}
 		c.start(n)
 		_, err := n.host.Open(c.groupConfig(n))
-		require.ErrorIs(t, err, consensus.ErrMalformed)
+		require.ErrorAs(t, err, new(*consensus.ConfigError))
+		require.ErrorContains(t, err, "StateMachine")
 		c.stop(n)
 		c.applied(c.leader(), written...)
+	})
+}
+
+func TestADurableStateMachineIsRecoveredFromACopyOfASurvivors(t *testing.T) {
+	inLibrary(t, func(c *cluster) {
+		written := c.write(nil, 100)
+		n := c.leader()
+		time.Sleep(time.Second) // the log is shortened
+		c.stopAll()
+		from := func(s *shelf) (*journal, *consensus.Recovery, error) {
+			j := &journal{}
+			r, err := consensus.Recover(consensus.RecoverConfig{Group: theGroup, Protocol: c.config.Protocol, StateMachine: s.open(j), Survivors: survivors(nil, n)})
+			return j, r, err
+		}
+		_, _, err := from(new(shelf))
+		require.ErrorAs(t, err, new(*consensus.ConfigError))
+		require.ErrorContains(t, err, fmt.Sprintf("node %d", n.id))
+		require.ErrorContains(t, err, "StateMachine")
+
+		before := n.shelf.contents()
+		require.Less(t, len(before.Commands), len(written))
+		j, r, err := from(&n.shelf)
+		require.NoError(t, err)
+		require.Equal(t, written, j.all())
+		require.Equal(t, before, n.shelf.contents())
+		var b bytes.Buffer
+		_, err = r.Backup(&b)
+		require.NoError(t, err)
+		o := c.another()
+		o.durable = true
+		defer o.stopAll()
+		o.restore(b.Bytes())
+		written = o.write(written, 100)
+		o.applied(o.nodes[0], written...)
 	})
 }
 

@@ -179,7 +179,8 @@ func (m *Machine) Restore(meta SnapshotMeta, r io.Reader) (err error) {
 		return nil // all of it is there
 	}
 	if !whole {
-		return fmt.Errorf("%w: the snapshot at %d goes with a DurableStateMachine that has command %d on disk", ErrMalformed, meta.Index, m.executed)
+		return &ConfigError{Field: "StateMachine", Value: fmt.Sprintf("%T", m.sm),
+			Reason: fmt.Sprintf("the snapshot at %d has no state of its own, and goes with a DurableStateMachine that has command %d on disk", meta.Index, m.executed)}
 	}
 	return m.sm.Restore(r)
 }

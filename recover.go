@@ -13,7 +13,9 @@ import (
 type RecoverConfig struct {
 	Group    GroupID
 	Protocol NewEngine // the group's; its engine must be a Salvager
-	// StateMachine is a fresh one of the group's. It becomes what is recovered.
+	// StateMachine is a fresh one of the group's. It becomes what is recovered. A DurableStateMachine is a copy of what a
+	// survivor has: the one with the latest snapshot, which has no state of its own. With another one the error is a
+	// *ConfigError that names that survivor.
 	StateMachine StateMachine
 	Survivors    []Survivor
 }
@@ -153,8 +155,10 @@ func (s *salvage) restore() error {
 			x.state.Err = fmt.Errorf("its snapshot at %d: %w", meta.Index, err)
 		case size > 0:
 			s.base, s.Snapshot, s.Best = meta, meta.Index, x.ID
-			_, err := loadSnapshot(context.Background(), x.Storage, s.cfg.Group, meta, s.machine)
-			return err
+			if _, err := loadSnapshot(context.Background(), x.Storage, s.cfg.Group, meta, s.machine); err != nil {
+				return fmt.Errorf("node %d: %w", x.ID, err)
+			}
+			return nil
 		}
 	}
 	return nil

@@ -26,6 +26,27 @@ func TestTheSessionsOfABackupStillKnowTheirAnswers(t *testing.T) {
 	require.Equal(t, "configuration", string(h.machine.last.Config), "a backup changes nothing")
 }
 
+// What is left of the log ends before what the state machine has on disk.
+func TestABackupIsNotBehindItsState(t *testing.T) {
+	l := &durableLife{t: t, log: entries(1, 3)}
+	l.crash()
+	require.NoError(t, l.vault.Sync())
+	m := NewMachine(l.disk.open(), SessionLimits{})
+	_, err := m.Apply(l.log[:1], nil)
+	require.NoError(t, err)
+	index, view, err := m.backup()
+	require.NoError(t, err)
+	require.Equal(t, Index(3), index)
+
+	other := new(vaultDisk).open()
+	m = NewMachine(other, SessionLimits{})
+	require.NoError(t, m.Restore(SnapshotMeta{Index: index}, bytes.NewReader(bytesOf(t, view))))
+	out, err := m.Apply([]Entry{{Index: 4, Data: []byte("new")}}, nil)
+	require.NoError(t, err)
+	require.NoError(t, out[0].Err)
+	require.Len(t, other.commands, 4)
+}
+
 func TestWhatWasRestoredAndHasNotBegunIsToldFromAGroup(t *testing.T) {
 	restored := Recovered{Incarnation: 1, Snapshot: SnapshotMeta{Index: 5}}
 	require.True(t, restored.restored())
