@@ -249,7 +249,7 @@ func (g *Group) halt(cause error) {
 		g.end.refusal = because(ErrNotApplied, cause)
 		g.log(slog.LevelError, "group stopped", errAttr(cause))
 	} else {
-		g.log(slog.LevelInfo, "group closed")
+		g.log(slog.LevelDebug, "group closed")
 	}
 	g.replica.Close()
 	g.replica.Pump() // the answers

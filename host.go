@@ -24,8 +24,8 @@ type HostConfig struct {
 	Seed         uint64        // of the engines' randomised timeouts; default: a random one
 	MemoryBudget int           // bytes that logs, queues and parked proposals of all groups may hold in memory, about; default 1 GiB
 
-	// Logger is told, with the node and the group: groups opened, closed and stopped, changes of
-	// leadership and of membership, what becomes of snapshots, a store that is refused, a log that is
+	// Logger is told, with the node and the group: groups opened and closed, at slog.LevelDebug as there may be
+	// thousands, and stopped, changes of leadership and of membership, what becomes of snapshots, a store that is refused, a log that is
 	// damaged and one that is repaired, and a disk that is slow. It is called on a goroutine of its
 	// own and never waited for but by Close; records that it has no time for are lost, and counted
 	// in Metrics. Default: slog.Default(), because who has said nothing wants to find the cause where

@@ -60,7 +60,7 @@ func (l *logs) with(beginning string) (found []string) {
 func TestWhatHappensToAGroupIsLogged(t *testing.T) {
 	inBubble(t, consensus.GroupConfig{SnapshotSize: 2000}, func(c *cluster) {
 		leader, n := c.leader(), c.follower()
-		require.Len(t, n.logs.with("INFO group opened"), 1)
+		require.Len(t, n.logs.with("DEBUG group opened"), 1)
 		require.NotEmpty(t, leader.logs.with("INFO leadership changed role=leader"))
 		require.NotEmpty(t, n.logs.with("INFO leadership changed role=follower leader="))
 
@@ -93,7 +93,7 @@ func TestWhatHappensToAGroupIsLogged(t *testing.T) {
 		require.Contains(t, changes[1], "learners [4]")
 
 		require.NoError(t, n.group.Close())
-		require.Len(t, n.logs.with("INFO group closed group=7"), 1)
+		require.Len(t, n.logs.with("DEBUG group closed group=7"), 1)
 		leader.journal.before = func(string) { panic("no") }
 		leader.group.Propose(background, nil)
 		require.Len(t, leader.logs.with("ERROR group stopped"), 1)

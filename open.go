@@ -154,7 +154,7 @@ func (h *Host) machine(cfg GroupConfig, kind MemberKind, snapshot SnapshotMeta) 
 func (g *Group) begin() {
 	g.host.memory.groups.Add(1)
 	s := g.replica.Status()
-	g.log(slog.LevelInfo, "group opened", slog.String("kind", s.Kind.String()), slog.Uint64("term", uint64(s.Term)),
+	g.log(slog.LevelDebug, "group opened", slog.String("kind", s.Kind.String()), slog.Uint64("term", uint64(s.Term)),
 		slog.Uint64("snapshot", uint64(s.Snapshot)), slog.Uint64("last", uint64(s.Last)), slog.String("members", s.Members.String()))
 	g.loop.groups[g.id] = g
 	g.loop.seat(g)
