@@ -144,7 +144,8 @@ func (g *Group) Close() error {
 
 // fail stops the group by itself, for the reason err.
 func (g *Group) fail(err error) {
-	g.look(func() { g.halt(because(ErrStopped, err)) })
+	err = because(ErrStopped, err)
+	g.look(func() { g.halt(err) })
 }
 
 // run has f, which calls the state machine, run on a goroutine that Close waits for. One that the

@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -83,7 +84,8 @@ func (g *Group) log(level slog.Level, msg string, attrs ...slog.Attr) {
 	g.host.logger.log(level, msg, append(attrs, slog.Uint64("group", uint64(g.id)))...)
 }
 
-func errAttr(err error) slog.Attr { return slog.String("err", err.Error()) }
+// errAttr survives an Error that panics, as that of a nil pointer may.
+func errAttr(err error) slog.Attr { return slog.String("err", fmt.Sprint(err)) }
 
 func indexAttr(i Index) slog.Attr { return slog.Uint64("index", uint64(i)) }
 

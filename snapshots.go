@@ -74,6 +74,7 @@ func (g *Group) takeSnapshot() {
 		}
 		g.run(func() {
 			if err := g.storeSnapshot(meta, view); err != nil {
+				err = fmt.Errorf("storing a snapshot: %w", err) // what it says is the user's code, and not for the loop
 				g.call(func() {
 					addTo(&g.loop.metrics.SnapshotsFailed, 1)
 					g.log(slog.LevelWarn, "storage cannot take a snapshot", indexAttr(meta.Index), errAttr(err))

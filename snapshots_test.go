@@ -78,6 +78,31 @@ func TestASnapshotThatCannotBeWrittenStopsTheGroup(t *testing.T) {
 	}
 }
 
+// A hollowError cannot say what it is.
+type hollowError struct{ text string }
+
+func (e *hollowError) Error() string { return e.text }
+
+func TestAnErrorThatCannotSayWhatItIsStopsItsGroupAndNothingElse(t *testing.T) {
+	hollow := func(io.Writer) error { return (*hollowError)(nil) }
+	stopped := func(n *node) {
+		<-n.group.Done()
+		require.ErrorIs(t, n.group.Err(), consensus.ErrStopped)
+		require.ErrorContains(t, n.group.Err(), "nil")
+	}
+	inBubble(t, consensus.GroupConfig{SnapshotSize: 2000}, func(c *cluster) {
+		leader, n := c.leader(), c.follower()
+		n.journal.viewed = hollow
+		for i := range 100 {
+			c.propose(leader, fmt.Sprint(i))
+		}
+		stopped(n)
+		leader.journal.viewed = hollow
+		leader.group.Backup(background, io.Discard)
+		stopped(leader)
+	})
+}
+
 func TestASnapshotThatFindsNoRoomIsTakenAgainLater(t *testing.T) {
 	inBubble(t, consensus.GroupConfig{SnapshotSize: 2000}, func(c *cluster) {
 		n := c.leader()
