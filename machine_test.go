@@ -180,6 +180,19 @@ func TestAPanicOfTheStateMachineIsAnErrorWithItsStack(t *testing.T) {
 	check(h.machine.Restore(meta, bytes.NewReader(append(b, "panic\n"...))), "Restore")
 }
 
+// A blank has a state, and no view of it.
+type blank struct{ tally }
+
+func (*blank) Snapshot() io.WriterTo { return nil }
+
+func TestASnapshotWithoutTheStateIsNone(t *testing.T) {
+	m := NewMachine(new(blank), SessionLimits{})
+	_, err := m.Apply([]Entry{{Index: 1, Data: []byte("a")}}, nil)
+	require.NoError(t, err)
+	_, _, err = m.Snapshot()
+	require.ErrorContains(t, err, "Snapshot returned nil")
+}
+
 func TestASnapshotIsOfTheMomentItWasTaken(t *testing.T) {
 	h := newHistory(t)
 	id := h.apply(EntrySessionOpen, nil).Result.Value

@@ -3,6 +3,7 @@ package consensus
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -34,7 +35,9 @@ type view struct {
 
 func (v *view) take(sm StateMachine) (err error) {
 	defer recovered("Snapshot", &err)
-	v.user = sm.Snapshot()
+	if v.user = sm.Snapshot(); v.user == nil {
+		return errors.New("StateMachine.Snapshot returned nil")
+	}
 	return nil
 }
 
