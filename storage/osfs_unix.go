@@ -27,9 +27,10 @@ func lock(name string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = uninterrupted(func() error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) })
+	l := flocked{f}
+	err = l.flock(syscall.LOCK_EX | syscall.LOCK_NB)
 	if err == nil {
-		return f, nil
+		return l, nil
 	}
 	f.Close()
 	if err == syscall.EWOULDBLOCK {
@@ -37,6 +38,15 @@ func lock(name string) (io.Closer, error) {
 	}
 	return nil, &os.PathError{Op: "flock", Path: name, Err: err}
 }
+
+type flocked struct{ file *os.File }
+
+func (l flocked) flock(how int) error {
+	return uninterrupted(func() error { return syscall.Flock(int(l.file.Fd()), how) })
+}
+
+// Close unlocks the file itself: a process that is being forked has it open as well, until it is another program.
+func (l flocked) Close() error { return errors.Join(l.flock(syscall.LOCK_UN), l.file.Close()) }
 
 // uninterrupted calls f until no signal interrupts it.
 func uninterrupted(f func() error) error {
