@@ -80,10 +80,14 @@ func (p *Paxos) knows(i int) source {
 	return source{id: p.peers[i].id, commit: p.peers[i].commit}
 }
 
-// missing is a slot that every member will learn sooner or later, and that nobody will tell us of: whoever
-// was removed asks whether its successors have opened their epoch, and need it no longer (rule S7).
+// missing is a slot that is chosen, or will be, and that nobody will tell us of. Whoever was removed asks whether its
+// successors have opened their epoch, and need it no longer (rule S7). Who has lost, to damage, the stop-sign before its own
+// epoch does not know whether it is a member of that, and if it is none, nobody who is will speak to it.
 func (p *Paxos) missing() Slot {
-	if p.kind == consensus.NotMember {
+	switch {
+	case !p.settled():
+		return p.commit + 1
+	case p.kind == consensus.NotMember:
 		return p.epoch().opening()
 	}
 	return 0

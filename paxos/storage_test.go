@@ -166,6 +166,24 @@ func TestS9WhoLostAStopSignTeachesNothingAboveIt(t *testing.T) {
 	require.Empty(t, r.ask(Message{Kind: Learn, From: 3, To: 1, Term: b(2, 3), Ranges: []Range{{First: 1, Last: 9}}}))
 }
 
+// Who has lost that stop-sign may be no member of its epoch, so that nobody who is speaks to it.
+func TestC1WhoLostAStopSignAsksThoughNobodySpeaksToIt(t *testing.T) {
+	r := newRig(t, bound(3))
+	r.elect(1)
+	r.settle()
+	r.change(1, bound(2))
+	r.settle()
+	n := r.find(3)
+	require.Equal(t, consensus.NotMember, n.p.kind)
+	delete(n.entries, 1)
+	n.disk.Damaged = []Range{{First: 1, Last: 1}}
+	n = r.crash(3)
+	require.Equal(t, consensus.Voter, n.p.kind, "for all that it knows")
+	r.pass(3 * second)
+	require.Equal(t, consensus.NotMember, n.p.kind)
+	require.Equal(t, r.p(1).commit, n.p.commit)
+}
+
 // A message of a store that was wiped since may arrive after those of its successor, and the successor may speak long before
 // it answers a heartbeat, as it is in an earlier epoch. A newcomer is bound to the one that does both, and so to none before.
 func TestANewVoterIsBoundToTheStoreThatAnsweredLast(t *testing.T) {
