@@ -21,6 +21,7 @@
 //	progress.go     what we know of each other member
 //	log.go          the log in memory, and how much of it is durable
 //	members.go      joint membership change
+//	guest.go        how who was removed hears of it
 //	read.go         read rounds and leases
 //	quiet.go        how a group comes to rest, and wakes
 //	damage.go       entries that cannot be read any more
@@ -81,6 +82,8 @@
 //     nothing that would keep others from electing.
 //   - A membership change names the whole new membership. If the electors stay the same one entry
 //     suffices; otherwise it is joint, C_old,new and then C_new. New electors must be learners first.
+//   - Who was removed follows until it knows, for an election timeout at most; and again whenever it asks a leader for a
+//     vote. The thesis (§4.2.3) leaves it to ask for ever (guest.go).
 //
 // # Partial connectivity
 //

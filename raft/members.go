@@ -168,7 +168,7 @@ func (r *Raft) seatPeers() {
 			return
 		}
 		for i := range old {
-			if old[i].id == id {
+			if old[i].id == id && !old[i].guest {
 				r.peers = append(r.peers, old[i])
 				return
 			}
@@ -184,6 +184,9 @@ func (r *Raft) seatPeers() {
 		r.peers[i].counted = r.admitted(&r.peers[i])
 	}
 	slices.SortFunc(r.peers, func(a, b peer) int { return int(a.id) - int(b.id) })
+	if r.role == consensus.Leader {
+		r.retain(old)
+	}
 }
 
 // Change asks for a new membership. Electors that stay keep their store's incarnation, those that come must

@@ -7,6 +7,7 @@ type peer struct {
 	id          NodeID
 	incarnation uint64  // of the store that it spoke for last; 0: it has not spoken
 	counted     bool    // that is the store which was admitted: see admitted
+	guest       bool    // it is no member: see guest.go
 	granted     bool    // it gave us its vote in this attempt
 	active      Instant // when it spoke last
 	refused     refusal // the last vote that it did not get from us
@@ -57,6 +58,7 @@ func (r *Raft) peer(id NodeID) *peer {
 func (r *Raft) meet(m *Message) {
 	p := r.peer(m.From)
 	if p == nil {
+		r.welcome(m)
 		return
 	}
 	p.active = r.now

@@ -11,6 +11,7 @@ func (r *Raft) Ready(eff *consensus.Effects) bool {
 	r.dirty = false
 	before := volume(eff)
 	if r.role == consensus.Leader {
+		r.dismiss()
 		r.advanceCommit()
 		r.settle()
 		r.completeChange()

@@ -75,7 +75,7 @@ func (e *encoder) log(l *log) {
 
 func (e *encoder) peer(r *Raft, p *peer) {
 	e.Put(uint64(p.id), p.incarnation)
-	e.Flag(p.granted)
+	e.Flag(p.granted, p.guest)
 	if r.role != consensus.Leader {
 		return
 	}

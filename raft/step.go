@@ -113,6 +113,7 @@ func (r *Raft) follow(term Term, leader NodeID, why reason) {
 	}
 	if r.role != consensus.Follower {
 		r.role = consensus.Follower
+		r.dismiss()
 		r.draw()
 	}
 	r.leader = leader

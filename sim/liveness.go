@@ -96,6 +96,9 @@ func (w *World) recovered() bool {
 	l.status.Members.All(func(id consensus.NodeID) {
 		behind = behind || w.behind(id, &l.status.Members)
 	})
+	for i := range w.nodes {
+		behind = behind || w.nodes[i].unaware(l)
+	}
 	return !behind
 }
 
@@ -106,6 +109,16 @@ func (w *World) behind(id consensus.NodeID, m *consensus.Members) bool {
 		return false
 	}
 	return n.replica.AppliedIndex() < w.probe.index
+}
+
+// unaware reports whether n takes itself for a member, which it is not, though it knows the leader l as one to ask for a vote.
+// A Raft of a later term would depose l by its answer.
+func (n *node) unaware(l *node) bool {
+	mine, now := &n.status, &l.status
+	if mine.Kind == consensus.NotMember || now.Members.Kind(n.id) != consensus.NotMember || now.Outgoing.Kind(n.id) != consensus.NotMember {
+		return false
+	}
+	return mine.Term <= now.Term && (mine.Members.Votes(l.id) || mine.Outgoing.Votes(l.id))
 }
 
 // stuck reports what did not recover, with the nodes' own explanations.
@@ -128,6 +141,8 @@ func (w *World) stuck() {
 			fmt.Fprintf(&b, "\n    %s", n.engine.Explain(consensus.Question{Topic: consensus.WhyNotLeader, Node: n.id}))
 		case n == l:
 			fmt.Fprintf(&b, "\n    %s", n.engine.Explain(consensus.Question{Topic: consensus.WhyNotCommitted, Index: st.Commit + 1}))
+		case n.unaware(l):
+			b.WriteString("; it has not heard that it was removed")
 		case w.behind(n.id, &l.status.Members):
 			fmt.Fprintf(&b, "\n    %s", l.engine.Explain(consensus.Question{Topic: consensus.WhyNotReplicated, Node: n.id}))
 		}

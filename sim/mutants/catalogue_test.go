@@ -18,7 +18,7 @@ var floor = [...]struct {
 		"commit-to-last-index", "no-prev-term-check", "stale-append-reply", "match-survives-election", "ack-before-sync",
 		"ack-duplicate-before-sync", "completion-aba", "leader-counts-unsynced-self", "pre-vote-mutates", "read-before-own-commit",
 		"read-without-quorum", "joint-new-majority-only", "snapshot-loses-config", "damage-forgotten",
-		"quiet-with-lagging-follower", "quiet-never-wakes", "lease-through-quiet",
+		"quiet-with-lagging-follower", "quiet-never-wakes", "lease-through-quiet", "removed-is-never-told",
 	}},
 	{"runtime", []string{
 		"answer-in-the-wrong-life", "answers-weigh-nothing-restored", "applied-before-durable", "evicts-the-oldest-session",
