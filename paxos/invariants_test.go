@@ -74,5 +74,5 @@ func TestAStopSignThatCannotBeReadPanics(t *testing.T) {
 	r.compact(1)
 	p = r.p(1)
 	p.onLearn(&Message{Kind: Learn, From: 3, To: 1, Ranges: []Range{{First: 1, Last: 1}}})
-	require.Panics(t, func() { p.Fetched(consensus.Fetch{To: 3}, []Entry{bad}, nil) })
+	require.Panics(t, func() { p.Fetched(consensus.Fetch{To: 3, Lo: 1}, []Entry{bad}, nil) })
 }

@@ -13,7 +13,7 @@ import (
 // out, and we neither lack nor serve anything.
 func (p *Paxos) atRest() bool {
 	for i := range p.services {
-		if p.services[i].fetching || p.services[i].sending {
+		if p.services[i].reading != 0 || p.services[i].sending {
 			return false
 		}
 	}

@@ -63,8 +63,8 @@ func (p *Paxos) AppendState(b []byte) []byte {
 		e.peer(p, &p.peers[i])
 	}
 	for _, x := range p.services {
-		e.Put(uint64(x.to), x.incarnation, x.epoch, uint64(x.left))
-		e.Flag(x.fetching, x.sending)
+		e.Put(uint64(x.to), x.incarnation, x.epoch, uint64(x.reading), uint64(x.left))
+		e.Flag(x.sending)
 	}
 	e.Effects(p.granted, p.fetch, p.replies, p.early, p.snapshots)
 	return e.B

@@ -61,6 +61,25 @@ func TestC2ALearnerIsHelpedOnceAtATime(t *testing.T) {
 	require.Len(t, r.wants(3, b(2, 2), Range{First: 1, Last: 1}).Fetch, 1, "it may ask again")
 }
 
+// What storage reads for a learner that was given up for others is no answer to what its next store asks, from an earlier epoch.
+func TestS9WhatIsReadForOneQuestionIsNoAnswerToAnother(t *testing.T) {
+	r := compacted(t)
+	p := r.p(1)
+	question := func(from NodeID, store uint64, in Ballot, first Slot) consensus.Fetch {
+		p.Step(&Message{Kind: Learn, From: from, To: 1, Group: 1, Incarnation: store, Promised: in, Context: 1, Ranges: []Range{{First: first, Last: 2}}})
+		return r.effects().Fetch[0]
+	}
+	stale := question(3, store(3), pack(1, 2, 3), 2)
+	for k := range maxServices {
+		question(NodeID(10+k), 1, pack(1, 2, 3), 1)
+	}
+	wanted := question(3, 999, b(0, 0), 1)
+	p.Fetched(stale, []Entry{command(2, Chosen, "of epoch 1")}, nil)
+	require.Empty(t, r.effects().Messages)
+	p.Fetched(wanted, []Entry{next(1)}, nil)
+	require.Len(t, r.effects().Messages, 1)
+}
+
 // A question for nothing, and one from an epoch that is under the snapshot, which asks for what came after it.
 func TestC2AQuestionThatCannotBeAnsweredIsNot(t *testing.T) {
 	r := compacted(t)
@@ -186,7 +205,7 @@ func TestC1WhoLostAStopSignAsksThoughNobodySpeaksToIt(t *testing.T) {
 
 // A message of a store that was wiped since may arrive after those of its successor, and the successor may speak long before
 // it answers a heartbeat, as it is in an earlier epoch. A newcomer is bound to the one that does both, and so to none before.
-func TestANewVoterIsBoundToTheStoreThatAnsweredLast(t *testing.T) {
+func TestS8ANewVoterIsBoundToTheStoreThatAnsweredLast(t *testing.T) {
 	r := newRig(t, bound(3), 4)
 	r.elect(1)
 	r.settle()

@@ -13,7 +13,7 @@ type service struct {
 	to          NodeID
 	incarnation uint64 // of its store, and
 	epoch       uint64 // of its promise, as it asked
-	fetching    bool   // storage reads for it
+	reading     Slot   // from here on storage reads for it; 0: it does not
 	left        int    // how many bytes more it is sent before it asks again
 	sending     bool   // our snapshot is on its way
 }
@@ -101,7 +101,7 @@ func (p *Paxos) serve(m *Message, first Slot) {
 		p.services = append(p.services, service{to: m.From})
 		x = &p.services[len(p.services)-1]
 	}
-	if x.fetching || x.sending {
+	if x.reading != 0 || x.sending {
 		return
 	}
 	x.incarnation, x.epoch, x.left = m.Incarnation, epochOf(m.Promised), p.credits(m)
@@ -109,19 +109,19 @@ func (p *Paxos) serve(m *Message, first Slot) {
 }
 
 func (p *Paxos) fetchFor(x *service, first Slot) {
-	x.fetching = true
+	x.reading = first
 	p.fetch = append(p.fetch, consensus.Fetch{To: x.to, Lo: first, Hi: p.log.base, MaxBytes: p.cfg.MaxMessageSize})
 }
 
 // Fetched sends what storage had for a learner: all of it is chosen. An answer ends with the stop-sign of
-// the learner's epoch.
+// the learner's epoch. What was read for a service that was given up meanwhile is none.
 func (p *Paxos) Fetched(f consensus.Fetch, es []Entry, err error) {
 	p.dirty = true
 	x := p.service(f.To)
-	if x == nil || !x.fetching {
+	if x == nil || x.reading != f.Lo {
 		return
 	}
-	x.fetching = false
+	x.reading = 0
 	if err != nil || len(es) == 0 {
 		p.sendSnapshot(x)
 		return
