@@ -34,18 +34,21 @@ func (p *Paxos) catchUp() {
 	}
 	if p.now >= p.askAt && p.durable >= p.askedSeq {
 		if !p.isAnswered() {
+			p.vain++
 			p.credit = 0
 		}
 		p.credit = min(max(2*p.credit, p.cfg.MaxMessageSize), p.cfg.MaxInflight)
 		p.askFor(p.source(), wanted)
-		p.asks++
-		p.askAt, p.askedSeq, p.answerEnd = p.now+2*p.interval(), p.seq, 0
+		p.askAt, p.askedSeq, p.answerEnd = p.now+2*p.interval(), p.seq, unanswered
 	}
 }
 
+// unanswered is above every slot.
+const unanswered = 1 << 62
+
 // isAnswered reports whether we have learned all that our last question was answered with. The messages of
 // an answer may change places.
-func (p *Paxos) isAnswered() bool { return p.answerEnd != 0 && p.commit >= p.answerEnd }
+func (p *Paxos) isAnswered() bool { return p.commit >= p.answerEnd }
 
 // source is whom to ask: by turns, all who have said that they have learned more than we have, and then, for
 // one turn, anybody. Who said it may have no more than a witness has, and who has it need not have told us: a
@@ -57,9 +60,9 @@ func (p *Paxos) source() NodeID {
 			n++
 		}
 	}
-	turn := p.asks % (n + 1)
+	turn := p.vain % (n + 1)
 	if turn == n && len(p.peers) > 0 {
-		return p.peers[p.asks/(n+1)%uint64(len(p.peers))].id
+		return p.peers[p.vain/(n+1)%uint64(len(p.peers))].id
 	}
 	for i := -1; i < len(p.peers); i++ {
 		if x := p.knows(i); x.commit > p.commit {
@@ -146,7 +149,6 @@ func (p *Paxos) onLearnReply(m *Message) {
 	switch {
 	case p.commit == before:
 	case p.isAnswered():
-		p.asks--
 		p.askAt = p.now // go on at once, with whoever helps
 	default:
 		p.askAt = p.now + 2*p.interval() // the rest of the answer is on the way

@@ -64,10 +64,10 @@ type Paxos struct {
 	heard     Slot      // somebody said that it has learned everything up to here
 	hint      source    // who knows more, though it may be no member
 	askAt     Instant   // when to ask for what we lack; 0: we lack nothing
-	asks      uint64    // how often we have asked in vain
+	vain      uint64    // how often we have asked in vain
 	askedSeq  uint64    // the last write issued when we asked last
 	credit    int       // how many bytes we asked for, and
-	answerEnd Slot      // the last slot of the answer; 0: we do not know it yet
+	answerEnd Slot      // the last slot of the answer, or unanswered
 	services  []service // those that we help from storage
 
 	// Our own part in the epoch in effect: see seatPeers.

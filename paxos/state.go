@@ -49,7 +49,7 @@ func cloneMessages(dst, src []Message) []Message {
 func (p *Paxos) AppendState(b []byte) []byte {
 	e := encoder{consensus.StateEncoder{B: b}}
 	e.Put(uint64(p.cfg.ID), p.incarnation, uint64(p.promised), uint64(p.commit), uint64(p.handed), uint64(p.watermark), uint64(p.stopAt),
-		uint64(p.snapshot.Index), uint64(p.truncate), uint64(p.written.Term), p.seq, p.durable, p.draws, p.asks, uint64(p.credit), uint64(p.answerEnd), uint64(p.trimTo), uint64(p.heard))
+		uint64(p.snapshot.Index), uint64(p.truncate), uint64(p.written.Term), p.seq, p.durable, p.draws, p.vain, uint64(p.credit), uint64(p.answerEnd), uint64(p.trimTo), uint64(p.heard))
 	e.Put(uint64(p.phase), uint64(p.leader), uint64(p.leaseTo), uint64(p.hint.id), uint64(p.hint.commit))
 	e.Flag(p.quiet, p.calling, p.ticked, p.dirty, p.adopt != nil, p.received, p.adoptSeq > p.durable, p.enterSeq > p.durable, p.askedSeq > p.durable, p.stuck(), p.now < p.leaseEnd, p.askAt != 0, p.now >= p.askAt)
 	e.ranges(p.unknown)
