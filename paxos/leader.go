@@ -175,7 +175,7 @@ func (p *Paxos) onAlreadyChosen(m *Message) {
 	for _, r := range m.Ranges {
 		if s := max(r.First, p.commit+1); s <= r.Last {
 			a := p.reply(Learn, m.From)
-			a.Ranges = []Range{{First: s, Last: r.Last}}
+			a.Context, a.Ranges = uint64(p.cfg.MaxMessageSize), []Range{{First: s, Last: r.Last}}
 			return
 		}
 	}

@@ -424,3 +424,22 @@ func TestL5AnAcceptIsDoneWhenAllOfItIsAnswered(t *testing.T) {
 	r.pass(second)
 	require.Equal(t, Slot(2), p.commit)
 }
+
+// Slots that others know to be chosen are asked for at once, as many as fit into a message.
+func TestL5ALeaderAsksForWhatOthersKnow(t *testing.T) {
+	r := newRig(t, bound(3))
+	r.elect(1)
+	r.settle()
+	for _, v := range []string{"a", "b", "c"} {
+		r.propose(1, v)
+	}
+	r.settle(func(m *Message) bool { return m.Kind == Accept })
+	var known []Entry
+	for s := Slot(1); s <= 3; s++ {
+		known = append(known, chosen(r.p(1).log.at(s).e))
+	}
+	r.ask(Message{Kind: LearnReply, From: 3, To: 2, Term: r.p(1).promised, Entries: known, Commit: 3})
+	r.ask(Message{Kind: AlreadyChosen, From: 2, To: 1, Term: r.p(1).promised, Ranges: []Range{{First: 1, Last: 3}}, Commit: 3})
+	r.deliver(func(m *Message) bool { return m.Kind == Learn })
+	require.Len(t, r.flight(LearnReply)[0].Entries, 3)
+}
