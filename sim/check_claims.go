@@ -7,6 +7,7 @@ import "github.com/consensus-go/consensus"
 
 // checkClaim checks a message that leaves n.
 func (w *World) checkClaim(n *node, m *consensus.Message) {
+	w.checkSpoken(n, m)
 	switch m.Kind {
 	case consensus.KindPrepare:
 		w.checkOwn(n, m)
@@ -36,6 +37,21 @@ func (w *World) checkClaim(n *node, m *consensus.Message) {
 		w.mark(MarkBallotRefused)
 	case consensus.KindEpochSealed:
 		w.mark(MarkEpochSealed)
+	}
+}
+
+// checkSpoken: what every message tells of its sender is true of its disk: in which epoch it is, which others rely on even when it
+// has crashed (S9), and up to where it holds what is chosen. That an Accept, a Lead or a Learn may say too early.
+func (w *World) checkSpoken(n *node, m *consensus.Message) {
+	if epochOf(m.Promised) > epochOf(n.disk.state.Term) {
+		w.fail("epochs", "node %d speaks in epoch %d, but its disk is in epoch %d (S9)", n.id, epochOf(m.Promised), epochOf(n.disk.state.Term))
+	}
+	if m.Kind == consensus.KindAccept || m.Kind == consensus.KindLead || m.Kind == consensus.KindLearn || m.Commit <= n.disk.snapshot.Index {
+		return
+	}
+	d, stored := w.ghost.decided(m.Commit), n.disk.log.at(m.Commit)
+	if d == nil || stored == nil || stored.Index != m.Commit || entryHash(stored) != d.hash {
+		w.fail("durable learning", "node %d says that it has learned up to %d, which its disk does not hold", n.id, m.Commit)
 	}
 }
 

@@ -161,7 +161,7 @@ func (w *World) checkSlot(n *node, wr *consensus.Write, e *consensus.Entry) {
 		switch {
 		case d == nil || d.hash != h:
 			w.fail("learned is chosen", "node %d learns in slot %d what is not chosen there", n.id, e.Index)
-		case epochOf(d.term) > epochOf(wr.State.Term) && !n.wiped: // what its old store asked for may still arrive
+		case epochOf(d.term) > epochOf(wr.State.Term):
 			w.fail("epochs", "node %d learns slot %d, of epoch %d, before it has entered that epoch (S9)", n.id, e.Index, epochOf(d.term))
 		}
 		return

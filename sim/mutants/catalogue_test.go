@@ -18,7 +18,7 @@ var floor = [...]struct {
 		"commit-to-last-index", "no-prev-term-check", "stale-append-reply", "match-survives-election", "ack-before-sync",
 		"ack-duplicate-before-sync", "completion-aba", "leader-counts-unsynced-self", "pre-vote-mutates", "read-before-own-commit",
 		"read-without-quorum", "joint-new-majority-only", "snapshot-loses-config", "damage-forgotten",
-		"quiet-with-lagging-follower", "quiet-never-wakes", "lease-through-quiet", "removed-is-never-told",
+		"quiet-with-lagging-follower", "quiet-never-wakes", "lease-through-quiet", "removed-is-never-told", "lease-by-timers",
 	}},
 	{"runtime", []string{
 		"answer-in-the-wrong-life", "answers-weigh-nothing-restored", "applied-before-durable", "evicts-the-oldest-session",
@@ -35,7 +35,8 @@ var floor = [...]struct {
 		"q2-minus-one", "quorums-miss", "read-before-barrier", "read-without-quorum", "read-wrong-quorum", "replaced-vote-acknowledged",
 		"resume-after-restart", "round-one-for-others", "second-hand-ballot", "self-promise-unrecorded", "stale-promise-counted",
 		"trim-to-accepted", "votes-as-integers", "watermark-commits-anything", "watermark-of-a-beaten-leader", "wiped-rejoins",
-		"write-error-ignored", "quiet-with-lagging-follower", "quiet-never-wakes", "lease-through-quiet",
+		"write-error-ignored", "quiet-with-lagging-follower", "quiet-never-wakes", "lease-through-quiet", "question-before-its-epoch",
+		"snapshot-counted-before-sync",
 	}},
 	{"storage", []string{
 		"crc-ignored", "damage-forgotten", "damage-is-absence", "entries-deleted-early", "folder-without-dir-sync",
