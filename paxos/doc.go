@@ -117,6 +117,8 @@
 //     had crashed.
 //   - The commit index is written before a snapshot of one's own is adopted (flushWrite). Storage took the snapshot
 //     of an idle group for a received one, and forgot what is under it, which slow learners need.
+//   - Who has lost, to damage, the stop-sign before its own epoch asks for it (missing). It waited for those of its epoch to
+//     speak, and that stop-sign had removed it.
 //   - The election is hushed while a leader asks for quiet (hush). Its questions and answers, which were still on their way,
 //     woke whoever had come to rest, and that woke the others: thousands of groups never rested on hosts that were busy.
 //

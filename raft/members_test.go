@@ -151,7 +151,7 @@ func TestConfigurationsFollowTheLog(t *testing.T) {
 func TestAnyMembershipCanBeReached(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := &cluster{enginetest.Found(&protocol, bound(Members{Voters: []NodeID{1, 2, 3}, Learners: []NodeID{4, 5, 6}}))}
-		c.Elect(1, 2, 3)
+		require.True(t, c.Elect(1, 2, 3))
 		c.Settle(filter{})
 		for range 3 {
 			m := Members{Voters: []NodeID{1}}
