@@ -189,7 +189,7 @@ func (w *World) checkElected(n *node, st *consensus.Status) {
 	}
 	promised := func(id consensus.NodeID) bool {
 		o := w.node(id)
-		return o == n && n.disk.lastBad() <= st.Commit || o != nil && r.done>>o.index&1 == 1 && r.lacks[o.index] <= st.Commit
+		return o == n && n.repaired(st.Commit) || o != nil && r.done>>o.index&1 == 1 && r.lacks[o.index] <= st.Commit
 	}
 	if !elects(&x.members, promised) {
 		w.fail("honest election", "node %d leads at %d, having learned up to %d, without the promises of an election quorum of voters %v witnesses %v",

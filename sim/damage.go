@@ -11,6 +11,18 @@ import (
 // it happens to one node at a time, without which the others can elect and commit; and until that
 // one has repaired the damage, none of the others loses anything (VOPR calls that its atlas).
 
+// repaired reports whether n has voted, or learned what is chosen, in every damaged slot above i since it was started.
+func (n *node) repaired(i consensus.Index) bool {
+	for _, r := range n.disk.bad {
+		for s := max(r.First, i+1); s <= r.Last; s++ {
+			if b := n.log.at(s); b == nil || *b == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // lastBad is the last position that cannot be read, or 0.
 func (d *disk) lastBad() consensus.Index {
 	if len(d.bad) == 0 {

@@ -42,6 +42,7 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 		{paxos.New, sim.PaxosRules, sim.Churn, 321, "damage below the stop-sign of one's own epoch: damaged_stop_sign.txt"},
 		{raft.New, sim.RaftRules, sim.Hoarder, 713, "none: the check took the term in which a round ends for that of all who were obeyed in it"},
 		{paxos.New, sim.PaxosRules, sim.Crashes, 241, "TestAProposalThatIsLearnedByValueCountsNoLonger"},
+		{paxos.New, sim.PaxosRules, sim.Crashes, 7000370, "none: the check took a damaged slot that was learned since, above a hole, for one that still is"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 6900207, "TestC1WhoLostAStopSignAsksThoughNobodySpeaksToIt"},
 		{raft.New, sim.RaftRules, sim.Churn, 6900836, "TestWhoWasRemovedHearsOfItAndTheOthersComeToRest"},
 		{paxos.New, sim.PaxosRules, sim.Churn, 682, "TestC1TheNextQuestionGoesOutWhileTheDiskWrites: the messages of an answer change places"},
