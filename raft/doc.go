@@ -82,8 +82,8 @@
 //     nothing that would keep others from electing.
 //   - A membership change names the whole new membership. If the electors stay the same one entry
 //     suffices; otherwise it is joint, C_old,new and then C_new. New electors must be learners first.
-//   - Who was removed follows until it knows, for an election timeout at most; and again whenever it asks a leader for a
-//     vote. The thesis (§4.2.3) leaves it to ask for ever (guest.go).
+//   - Who was removed follows until it knows, or is silent for an election timeout; and again if it asks a leader for a
+//     vote. The thesis (§4.2.3) lets it ask for ever (guest.go).
 //
 // # Partial connectivity
 //
@@ -107,6 +107,7 @@
 // # Limits
 //
 // A replica leads only if its log is up to date, which may leave a group without a leader: see constrained election,
-// above. Raft tolerates crashes, not lies: a peer that breaks the protocol is noticed (Status.Contradictions) where
+// above. Who was removed while it was away hears of it only from a leader that was an elector when it left, and whose term is not
+// below its own. Raft tolerates crashes, not lies: a peer that breaks the protocol is noticed (Status.Contradictions) where
 // that is possible, and not defended against.
 package raft
