@@ -61,33 +61,6 @@ func (w *window) fill(rs runs) error {
 	return err
 }
 
-// Recover implements consensus.Storage.
-func (d *Disk) Recover(id consensus.GroupID) (consensus.Recovered, error) {
-	rec := consensus.Recovered{Incarnation: d.id.incarnation}
-	rs, err := d.look(id, func(j *journal) runs {
-		rec.State, rec.Snapshot = j.state, clone(j.meta)
-		return j.above()
-	})
-	if err != nil {
-		return rec, err
-	}
-	defer d.done(rs)
-	var w window
-	for i := range rs {
-		es, err := w.read(rs, i, rec.Entries)
-		switch {
-		case err == nil:
-			rec.Entries = es
-		case errors.Is(err, ErrDamaged):
-			d.report(err)
-			rec.Damaged = append(rec.Damaged, consensus.Range{First: rs[i].first, Last: rs[i].last})
-		default:
-			return rec, err
-		}
-	}
-	return rec, nil
-}
-
 // Fetch implements consensus.Storage.
 func (d *Disk) Fetch(id consensus.GroupID, lo, hi consensus.Index, maxBytes int) ([]consensus.Entry, error) {
 	rs, err := d.look(id, func(j *journal) (rs runs) {

@@ -52,6 +52,16 @@ func (rs runs) at(index consensus.Index) *run {
 	return nil
 }
 
+// entries is how many entries are not lost.
+func (rs runs) entries() (n int) {
+	for i := range rs {
+		if r := &rs[i]; !r.lost() {
+			n += int(r.last-r.first) + 1
+		}
+	}
+	return n
+}
+
 // put adds r, in place of whatever is known of its entries.
 func (rs *runs) put(r run) {
 	rs.remove(r.first, r.last)
