@@ -318,13 +318,14 @@ func (c *cluster) follower() *node {
 	return nil
 }
 
-// propose has n take the commands, one after the other.
+// propose has n take the commands, one after the other, and waits until all that follows from them is done.
 func (c *cluster) propose(n *node, commands ...string) {
 	c.t.Helper()
 	for _, command := range commands {
 		_, err := n.group.Propose(background, []byte(command))
 		require.NoError(c.t, err)
 	}
+	synctest.Wait()
 }
 
 // applied reads n linearizably and compares its journal.
