@@ -142,6 +142,7 @@
 // it says what the survivors have together, which of it is known to be chosen, and whether anything that was
 // acknowledged may be missing. Survivors are read, and never written. Give it all of them, as the one that was the leader
 // need not be the most complete. What a [DurableStateMachine] has on disk survives beside the store: Recover is given a copy.
+// If it has applied more than is left of the log, the sessions do not know of that, and a client that asks again is applied again.
 //
 // If the report is to be lived with, [Recovery.Backup] writes a backup of it, and a new cluster is restored from that, as above.
 // Survivors are not started again: their stores belong to a cluster that is no more. A host that joins

@@ -244,8 +244,8 @@ const patience = 3
 // sweep looks, once in RetryInterval, after the requests that nothing may ever answer. One that
 // was proposed or forwarded in a term that is over may have been chosen or not, and the log may
 // never grow past it; and the answer to a forwarded one may have been lost. The first is answered
-// ErrUnknown when patience is at an end, the second is sent again. A session asks again, and is applied
-// once however often it does: it is not kept waiting.
+// ErrUnknown when patience is at an end, the second is sent again. A session asks again
+// without harm: it is not kept waiting.
 func (r *Replica) sweep() {
 	if r.now-r.swept < r.interval {
 		return

@@ -193,7 +193,7 @@ func (r *Raft) explainRole() string {
 func (r *Raft) explainPeer(id NodeID) string {
 	p := r.peer(id)
 	switch {
-	case p == nil:
+	case p == nil, p.guest:
 		return fmt.Sprintf("Node %d is no member.", id)
 	case r.role != consensus.Leader:
 		return fmt.Sprintf("Node %d is a %v and replicates to nobody.", r.cfg.ID, r.role)

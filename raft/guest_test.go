@@ -90,3 +90,33 @@ func TestWhoIsAGuest(t *testing.T) {
 	require.False(t, r.hasGuests())
 	require.Greater(t, r.peer(3).session, session)
 }
+
+func (c *cluster) requireRefused(t *testing.T, m Members) {
+	t.Helper()
+	var err error
+	c.Node(1).Input(func() { _, err = c.raft(1).Change(consensus.Proposal{From: 1, ID: 99}, m, c.raft(1).config().index) })
+	require.ErrorContains(t, err, "must be a learner first")
+}
+
+// A voter is bound to the store that it spoke for, and a guest may speak for one that is gone.
+func TestAGuestIsNoLearner(t *testing.T) {
+	c := led(t, voters(3))
+	c.Beat(1)
+	c.Settle(filter{})
+	c.Isolate(3)
+	c.change(t, voters(2))
+	c.Settle(filter{})
+	require.True(t, c.raft(1).hasGuests())
+	c.requireRefused(t, voters(3))
+}
+
+// A call for a leader may be of a store that is gone since. It answers nothing that this leader has asked.
+func TestACallIsNoAnswer(t *testing.T) {
+	c := led(t, Members{Voters: []NodeID{1, 2, 3}, Learners: []NodeID{4}})
+	c.Isolate(4)
+	n, r := c.Node(1), c.raft(1)
+	p := r.peer(4) // as of a leader that has not heard from it yet
+	p.store, p.answered, p.incarnation = 0, 0, 0
+	n.Input(func() { r.Step(&Message{Kind: HeartbeatReply, From: 4, To: 1, Incarnation: 12345, Term: r.term}) })
+	c.requireRefused(t, voters(4))
+}

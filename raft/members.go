@@ -146,7 +146,7 @@ func (r *Raft) undoConfigs(i Index) {
 	}
 }
 
-// seatPeers makes r.peers the other members of the configuration in effect, in order of id. Those
+// seatPeers makes r.peers the other members of the configuration in effect, in order of id, and guests. Those
 // who stay keep what is known of them; a leader begins a replication session with those who come.
 func (r *Raft) seatPeers() {
 	c := r.config()
@@ -236,7 +236,7 @@ func (r *Raft) admissible(m *Members) error {
 			if id == r.cfg.ID || r.config().now.Votes(id) {
 				continue
 			}
-			if p := r.peer(id); p == nil || !p.isKnown() {
+			if p := r.peer(id); p == nil || p.guest || !p.isKnown() {
 				return &consensus.ConfigError{Field: "Members.Voters", Value: fmt.Sprint(id), Reason: "a new voter must be a learner first, and have been heard from"}
 			}
 		}

@@ -2,7 +2,7 @@ package raft
 
 import "github.com/consensus-go/consensus"
 
-// A peer is what we know of another member: as a candidate its vote, as a leader its log.
+// A peer is what we know of another member, or a guest: as a candidate its vote, as a leader its log.
 type peer struct {
 	id          NodeID
 	incarnation uint64  // of the store that it spoke for last; 0: it has not spoken
@@ -43,7 +43,7 @@ const (
 
 func (m mode) String() string { return [...]string{"probe", "replicate", "fetch", "snapshot"}[m] }
 
-// peer returns the other member id, or nil.
+// peer returns the other member id, or the guest, or nil.
 func (r *Raft) peer(id NodeID) *peer {
 	for i := range r.peers {
 		if r.peers[i].id == id {

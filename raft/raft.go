@@ -66,7 +66,7 @@ type Raft struct {
 	unsure   Index   // if not 0, entries up to here may have been acknowledged and then damaged: see damage.go
 	lostTerm Term    // in that case, the term that we recovered with
 
-	peers []peer // the other members, by id
+	peers []peer // the other members, by id, and then guests
 
 	// Candidates.
 	handover bool   // the leader asked us to: voters need not wait out its lease

@@ -287,7 +287,7 @@ func (r *Raft) onHeartbeatReply(m *Message) {
 		return
 	}
 	p.round = max(p.round, m.Context)
-	if m.Context >= p.answered {
+	if m.Context > 0 && m.Context >= p.answered { // of round 0 are the calls of who woke, however old
 		p.store, p.answered = m.Incarnation, m.Context
 	}
 	if m.Flags&consensus.FlagQuiet != 0 {

@@ -178,7 +178,7 @@ func (w *snapshotWriter) Write(p []byte) (n int, err error) {
 	return n, w.err
 }
 
-// Commit implements consensus.SnapshotWriter. Its name becomes durable before anybody may adopt it.
+// Commit implements consensus.SnapshotWriter. Once it has returned, the name is durable.
 func (w *snapshotWriter) Commit() error {
 	err := w.err
 	if err == nil && len(w.buffer) > 0 {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"time"
 )
 
 // What a client may send: Redis refuses more, with other limits, in the same words.
@@ -14,7 +15,8 @@ const (
 	maxArguments = 1 << 16
 	maxRequest   = maxTransaction // bytes of the arguments of a command
 
-	maxIgnored = 64 << 20 // bytes after a request that was refused
+	maxIgnored  = 64 << 20 // bytes after a request that was refused, and
+	maxIgnoring = 10 * time.Second
 )
 
 // A guard listens for connections that read nothing which the parser behind it should not see: it
@@ -60,6 +62,7 @@ func (g *guardedConn) ignore() {
 	if c, ok := g.Conn.(interface{ CloseWrite() error }); ok {
 		c.CloseWrite()
 	}
+	g.SetReadDeadline(time.Now().Add(maxIgnoring))
 	io.CopyN(io.Discard, g.Conn, maxIgnored)
 }
 

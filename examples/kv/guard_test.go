@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/redcon"
@@ -19,10 +20,12 @@ type wire struct {
 	in    *bytes.Reader
 	piece int
 	out   bytes.Buffer
+	until time.Time // when reading ends; 0: never
 }
 
-func (w *wire) Read(b []byte) (int, error)  { return w.in.Read(b[:min(len(b), w.piece)]) }
-func (w *wire) Write(b []byte) (int, error) { return w.out.Write(b) }
+func (w *wire) Read(b []byte) (int, error)         { return w.in.Read(b[:min(len(b), w.piece)]) }
+func (w *wire) Write(b []byte) (int, error)        { return w.out.Write(b) }
+func (w *wire) SetReadDeadline(at time.Time) error { w.until = at; return nil }
 
 // parsed is the commands that come through the guard, what was wrong, and what the client is told.
 func parsed(sent string, piece int) (commands []string, told string, err error) {
@@ -35,6 +38,17 @@ func parsed(sent string, piece int) (commands []string, told string, err error) 
 		}
 		commands = append(commands, string(bytes.Join(c.Args, []byte(" "))))
 	}
+}
+
+func TestWhoIsRefusedIsNotReadFromForEver(t *testing.T) {
+	w := &wire{in: bytes.NewReader([]byte("PING\r\n*x\r\n")), piece: 99}
+	g := &guardedConn{Conn: w}
+	_, err := g.Read(make([]byte, 99))
+	require.NoError(t, err)
+	require.Zero(t, w.until)
+	_, err = g.Read(make([]byte, 99))
+	require.Error(t, err)
+	require.NotZero(t, w.until)
 }
 
 func TestRequestsComeThroughHoweverTheyArrive(t *testing.T) {
