@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -254,24 +253,6 @@ func TestARefusalIsLoggedOnceAMinuteForEachReason(t *testing.T) {
 		require.Equal(t, 3, j.count(refusedCluster.String()))
 		require.Equal(t, 3, j.count(refusedTo.String()))
 	})
-}
-
-// The text of the error has the ports in it. A pipe's has not.
-func TestAMachineThatResetsItsConnectionsIsLoggedOnceAMinute(t *testing.T) {
-	var j journal
-	one := listen(t, 1, j.logger)[0]
-	start(t, one, new(keeper))
-	for n := range uint64(10) {
-		c, err := net.Dial("tcp", one.Addr().String())
-		require.NoError(t, err)
-		c.(*net.TCPConn).SetLinger(0)
-		c.Close()
-		for one.Stats().Refused == n {
-			runtime.Gosched()
-		}
-	}
-	one.Close()
-	require.Equal(t, 1, j.count("refused a connection"))
 }
 
 func TestAListenerThatFailsForAWhileIsTriedAgain(t *testing.T) {

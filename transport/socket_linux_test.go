@@ -155,3 +155,21 @@ func TestOnlyASystemsConnectionIsASocket(t *testing.T) {
 	defer two.Close()
 	require.Equal(t, one, newSocket(one))
 }
+
+// The text of the error has the ports in it. A pipe's has not.
+func TestAMachineThatResetsItsConnectionsIsLoggedOnceAMinute(t *testing.T) {
+	var j journal
+	one := listen(t, 1, j.logger)[0]
+	start(t, one, new(keeper))
+	for n := range uint64(10) {
+		c, err := net.Dial("tcp", one.Addr().String())
+		require.NoError(t, err)
+		c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+		for one.Stats().Refused == n {
+			runtime.Gosched()
+		}
+	}
+	one.Close()
+	require.Equal(t, 1, j.count("refused a connection"))
+}
