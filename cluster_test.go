@@ -206,6 +206,7 @@ func (c *cluster) run(t *testing.T, test func(c *cluster)) {
 		for _, id := range three.Voters {
 			c.create(c.newNode(id))
 		}
+		synctest.Wait()
 		test(c)
 	})
 }

@@ -62,6 +62,7 @@ func inCrowd(t *testing.T, test func(c *crowd)) {
 				time.Sleep(time.Second)
 			}
 		}
+		synctest.Wait()
 		test(c)
 	})
 }

@@ -155,6 +155,15 @@ func (c *connection) do(format string, args ...any) string {
 	return c.receive()
 }
 
+// insist sends a command until it is not told to try again: a change of the members, until the one before it is complete.
+func (c *connection) insist(format string, args ...any) string {
+	for {
+		if answer := c.do(format, args...); !strings.HasPrefix(answer, "-TRYAGAIN") {
+			return answer
+		}
+	}
+}
+
 // send sends b while answers to its beginning may be received.
 func (c *connection) send(b []byte) { go c.conn.Write(b) }
 

@@ -48,7 +48,7 @@ func TestANodeKeepsItsDataAndGrowsIntoACluster(t *testing.T) {
 		second := startWith(t, "-protocol", protocol, "-id", "2", "-peers", "1="+first.network.Addr().String(), "-bind", "127.0.0.1:0", "-data", filepath.Join(dir, "2"), "-insecure", "-join")
 		client := first.dial(t)
 		require.Equal(t, "+OK", client.do("CONSENSUS ADDRESS 2 %s", second.network.Addr()))
-		require.Equal(t, "+OK", client.do("CONSENSUS ADD 2"))
+		require.Equal(t, "+OK", client.insist("CONSENSUS ADD 2"))
 		for client.do("CONSENSUS MEMBERS") != `["1 voter" "2 voter"]` {
 			require.Regexp(t, "^(:|-TRYAGAIN)", client.do("INCR n"))
 		}
